@@ -1,0 +1,316 @@
+//! Batch normalisation on the CPU.
+//!
+//! Rows are cut into chunks whose size depends on the shape alone; each chunk gives partial sums per
+//! channel, which are added in f64 in chunk order. Rows of few channels are taken several at a time,
+//! as one row of up to [`LANES`] numbers, so that the sums stay in registers.
+
+use super::BatchNorm;
+use crate::scratch;
+use crate::simd::dispatch;
+use rayon::prelude::*;
+
+/// Sums that are kept in registers together.
+const LANES: usize = 64;
+/// Numbers in a chunk, about.
+const CHUNK: usize = 32 * 1024;
+
+/// Rows taken as one, and the numbers in a chunk.
+fn layout(c: usize) -> (usize, usize) {
+    let rows = if c < LANES && LANES % c == 0 { LANES / c } else { 1 };
+    (rows, (CHUNK / (rows * c)).max(1) * rows * c)
+}
+
+/// The mean and 1 / sqrt(variance + eps) of the batch to `saved`; updates the running statistics.
+pub(super) fn statistics(settings: &BatchNorm, x: &[f32], c: usize, running: &mut [f32], saved: &mut [f32]) {
+    let (_, chunk) = layout(c);
+    let chunks = x.len().div_ceil(chunk);
+    scratch::with(chunks * 2 * c, |partials| {
+        partials
+            .par_chunks_mut(2 * c)
+            .zip(x.par_chunks(chunk))
+            .for_each(|(sums, x)| {
+                let (first, second) = sums.split_at_mut(c);
+                shifted_sums(x, first, second);
+            });
+        let total = (x.len() / c) as f64;
+        for i in 0..c {
+            // Chan, Golub and LeVeque (1979): moments of the parts to moments of the whole.
+            let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
+            for (sums, x) in partials.chunks_exact(2 * c).zip(x.chunks(chunk)) {
+                let n = (x.len() / c) as f64;
+                let (first, second) = (f64::from(sums[i]), f64::from(sums[c + i]));
+                let part_mean = f64::from(x[i]) + first / n;
+                let part_squares = second - first * first / n;
+                let delta = part_mean - mean;
+                squares += part_squares + delta * delta * count * n / (count + n);
+                mean += delta * n / (count + n);
+                count += n;
+            }
+            // `max` would turn a NaN into 0.
+            let variance = if squares < 0.0 { 0.0 } else { squares / total };
+            saved[i] = mean as f32;
+            saved[c + i] = (1.0 / (variance + f64::from(settings.eps)).sqrt()) as f32;
+            let unbiased = if total > 1.0 {
+                variance * total / (total - 1.0)
+            } else {
+                variance
+            };
+            let momentum = f64::from(settings.momentum);
+            for (slot, new) in [(i, mean), (c + i, unbiased)] {
+                running[slot] = ((1.0 - momentum) * f64::from(running[slot]) + momentum * new) as f32;
+            }
+        }
+    });
+}
+
+dispatch! {
+    /// Per channel, the sums of `x - x0` and `(x - x0)^2`, where `x0` is the first row: the shift
+    /// keeps the second sum from cancelling when the mean is large.
+    fn shifted_sums(x: &[f32], first: &mut [f32], second: &mut [f32]) {
+        let c = first.len();
+        first.fill(0.0);
+        second.fill(0.0);
+        per_lane(c, x.len(), |rows, width| {
+            for start in (0..width).step_by(LANES) {
+                if width - start >= LANES {
+                    let mut shift = [0.0; LANES];
+                    for (l, shift) in shift.iter_mut().enumerate() {
+                        *shift = x[(start + l) % c];
+                    }
+                    let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+                    for row in x[rows.clone()].chunks_exact(width) {
+                        let row: &[f32; LANES] = lanes(&row[start..]);
+                        for l in 0..LANES {
+                            let d = row[l] - shift[l];
+                            a[l] += d;
+                            b[l] += d * d;
+                        }
+                    }
+                    for l in 0..LANES {
+                        first[(start + l) % c] += a[l];
+                        second[(start + l) % c] += b[l];
+                    }
+                } else {
+                    for row in x[rows.clone()].chunks_exact(width) {
+                        for l in start..width {
+                            let d = row[l] - x[l % c];
+                            first[l % c] += d;
+                            second[l % c] += d * d;
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Calls `f` with the range of all whole wide rows and their width, then with the rows left over.
+#[inline(always)]
+fn per_lane(c: usize, len: usize, mut f: impl FnMut(std::ops::Range<usize>, usize)) {
+    let (rows, _) = layout(c);
+    let whole = len / (rows * c) * (rows * c);
+    f(0..whole, rows * c);
+    if whole < len {
+        f(whole..len, c);
+    }
+}
+
+#[inline(always)]
+fn lanes(row: &[f32]) -> &[f32; LANES] {
+    match row.first_chunk() {
+        Some(lanes) => lanes,
+        None => unreachable!("the caller checks the width"),
+    }
+}
+
+/// `y = (x - mean) * scale + shift (+ residual) (then ReLU)`; `of(i)` gives a channel's
+/// (mean, scale, shift).
+pub(super) fn normalize(
+    relu: bool,
+    x: &[f32],
+    residual: Option<&[f32]>,
+    c: usize,
+    of: impl Fn(usize) -> (f32, f32, f32),
+    y: &mut [f32],
+) {
+    let (rows, chunk) = layout(c);
+    let width = rows * c;
+    scratch::with(3 * width, |parameters| {
+        for l in 0..width {
+            (parameters[l], parameters[width + l], parameters[2 * width + l]) = of(l % c);
+        }
+        let parameters = &*parameters;
+        let chunks = y.par_chunks_mut(chunk).zip(x.par_chunks(chunk));
+        match residual {
+            None => chunks.for_each(|(y, x)| affine_map(x, &[], parameters, relu, y)),
+            Some(r) => {
+                chunks
+                    .zip(r.par_chunks(chunk))
+                    .for_each(|((y, x), r)| affine_map(x, r, parameters, relu, y));
+            }
+        }
+    });
+}
+
+dispatch! {
+    fn affine_map(x: &[f32], residual: &[f32], parameters: &[f32], relu: bool, y: &mut [f32]) {
+        let width = parameters.len() / 3;
+        let (mean, rest) = parameters.split_at(width);
+        let (scale, shift) = rest.split_at(width);
+        for (i, (y, x)) in y.chunks_mut(width).zip(x.chunks(width)).enumerate() {
+            if residual.is_empty() {
+                for (l, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                    *y = (x - mean[l]) * scale[l] + shift[l];
+                }
+            } else {
+                let residual = &residual[i * width..][..x.len()];
+                for (l, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                    *y = (x - mean[l]) * scale[l] + shift[l] + residual[l];
+                }
+            }
+            if relu {
+                for y in y {
+                    // Not `max`: a NaN must stay one.
+                    *y = if *y <= 0.0 { 0.0 } else { *y };
+                }
+            }
+        }
+    }
+}
+
+/// `grad`: gradient of `y` in, gradient of `x` out.
+#[allow(clippy::too_many_arguments)] // The operands of the operation.
+pub(super) fn backward(
+    relu: bool,
+    grad: &mut [f32],
+    x: &[f32],
+    y: &[f32],
+    c: usize,
+    affine: &[f32],
+    saved: &[f32],
+    daffine: &mut [f32],
+    dresidual: Option<(&mut [f32], bool)>,
+) {
+    let (rows, chunk) = layout(c);
+    let width = rows * c;
+    let chunks = x.len().div_ceil(chunk);
+    scratch::with(chunks * 2 * c, |partials| {
+        let parts = partials.par_chunks_mut(2 * c).zip(grad.par_chunks_mut(chunk));
+        let parts = parts.zip(x.par_chunks(chunk)).zip(y.par_chunks(chunk));
+        match dresidual {
+            None => parts.for_each(|(((sums, grad), x), y)| {
+                mask(relu, grad, y);
+                gradient_sums(grad, x, &saved[..c], sums);
+            }),
+            Some((to, add)) => parts
+                .zip(to.par_chunks_mut(chunk))
+                .for_each(|((((sums, grad), x), y), to)| {
+                    mask(relu, grad, y);
+                    hand_on(grad, add, to);
+                    gradient_sums(grad, x, &saved[..c], sums);
+                }),
+        }
+        let count = (x.len() / c) as f64;
+        scratch::with(4 * width, |parameters| {
+            for i in 0..c {
+                let sum = |offset: usize| {
+                    partials
+                        .chunks_exact(2 * c)
+                        .map(|p| f64::from(p[offset + i]))
+                        .sum::<f64>()
+                };
+                let (dz, dzx) = (sum(0), sum(c));
+                let inverse = f64::from(saved[c + i]);
+                daffine[i] = (dzx * inverse) as f32;
+                daffine[c + i] = dz as f32;
+                // dx = gamma * inverse * (dz - mean(dz) - xhat * mean(dz * xhat))
+                let scale = f64::from(affine[i]) * inverse;
+                for l in (i..width).step_by(c) {
+                    parameters[l] = saved[i];
+                    parameters[width + l] = scale as f32;
+                    parameters[2 * width + l] = (-scale * inverse * inverse * dzx / count) as f32;
+                    parameters[3 * width + l] = (-scale * dz / count) as f32;
+                }
+            }
+            let parameters = &*parameters;
+            grad.par_chunks_mut(chunk)
+                .zip(x.par_chunks(chunk))
+                .for_each(|(grad, x)| input_gradient(grad, x, parameters));
+        });
+    });
+}
+
+dispatch! {
+    fn mask(relu: bool, grad: &mut [f32], y: &[f32]) {
+        if relu {
+            for (grad, y) in grad.iter_mut().zip(y) {
+                *grad = if *y <= 0.0 { 0.0 } else { *grad };
+            }
+        }
+    }
+}
+
+dispatch! {
+    fn hand_on(grad: &[f32], add: bool, to: &mut [f32]) {
+        if add {
+            for (to, grad) in to.iter_mut().zip(grad) {
+                *to += grad;
+            }
+        } else {
+            to.copy_from_slice(grad);
+        }
+    }
+}
+
+dispatch! {
+    /// Per channel, the sums of `grad` and of `grad * (x - mean)`.
+    fn gradient_sums(grad: &[f32], x: &[f32], mean: &[f32], sums: &mut [f32]) {
+        let c = mean.len();
+        sums.fill(0.0);
+        let (first, second) = sums.split_at_mut(c);
+        per_lane(c, x.len(), |rows, width| {
+            for start in (0..width).step_by(LANES) {
+                let pairs = || grad[rows.clone()].chunks_exact(width).zip(x[rows.clone()].chunks_exact(width));
+                if width - start >= LANES {
+                    let mut means = [0.0; LANES];
+                    for (l, to) in means.iter_mut().enumerate() {
+                        *to = mean[(start + l) % c];
+                    }
+                    let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+                    for (grad, x) in pairs() {
+                        let (grad, x) = (lanes(&grad[start..]), lanes(&x[start..]));
+                        for l in 0..LANES {
+                            a[l] += grad[l];
+                            b[l] += grad[l] * (x[l] - means[l]);
+                        }
+                    }
+                    for l in 0..LANES {
+                        first[(start + l) % c] += a[l];
+                        second[(start + l) % c] += b[l];
+                    }
+                } else {
+                    for (grad, x) in pairs() {
+                        for l in start..width {
+                            first[l % c] += grad[l];
+                            second[l % c] += grad[l] * (x[l] - mean[l % c]);
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+dispatch! {
+    fn input_gradient(grad: &mut [f32], x: &[f32], parameters: &[f32]) {
+        let width = parameters.len() / 4;
+        let (mean, rest) = parameters.split_at(width);
+        let (scale, rest) = rest.split_at(width);
+        let (slope, offset) = rest.split_at(width);
+        for (grad, x) in grad.chunks_mut(width).zip(x.chunks(width)) {
+            for (l, (grad, x)) in grad.iter_mut().zip(x).enumerate() {
+                *grad = *grad * scale[l] + ((x - mean[l]) * slope[l] + offset[l]);
+            }
+        }
+    }
+}

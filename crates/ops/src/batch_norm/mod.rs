@@ -1,0 +1,263 @@
+//! Batch normalisation over the last dimension, with an optional residual and ReLU behind it.
+//!
+//! ```text
+//! y = max(0, gamma * (x - mean) / sqrt(var + eps) + beta + residual)
+//! ```
+//! where `mean` and the biased `var` are those of the batch in training and the running ones in
+//! evaluation (Ioffe and Szegedy 2015, algorithm 1). As in PyTorch, the running variance is fed with
+//! the unbiased one. A channel's parameters travel in pairs: `affine` is [gamma; beta], `running` is
+//! [mean; variance], `saved` is [mean; 1 / sqrt(var + eps)] of the batch, all of shape [2, c].
+
+mod cpu;
+
+use crate::access::{contiguous, read, with, write};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use std::sync::Mutex;
+
+/// Batch normalisation's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNorm {
+    /// Added to the variance; 1e-5 in PyTorch.
+    pub eps: f32,
+    /// The weight of the new value in the running statistics; 0.1 in PyTorch.
+    pub momentum: f32,
+    /// Whether a ReLU follows; its gradient at exactly 0 is 0, as in PyTorch.
+    pub relu: bool,
+}
+
+impl BatchNorm {
+    /// PyTorch's defaults.
+    #[must_use]
+    pub const fn new(relu: bool) -> Self {
+        Self {
+            eps: 1e-5,
+            momentum: 0.1,
+            relu,
+        }
+    }
+
+    /// Normalises `x` [.., c] by the statistics of the batch into `y`, and updates `running`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    pub fn forward_train(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        affine: &Tensor,
+        running: &Tensor,
+        saved: &Tensor,
+        y: &Tensor,
+    ) -> Result<()> {
+        let c = channels(x, residual, y, &[affine, running, saved])?;
+        with!([saved, running] [x] cpu::statistics(self, x, c, running, saved))?;
+        with_residual(residual, |residual| {
+            with!([y] [x, affine, saved] {
+                let scale = |i: usize| affine[i] * saved[c + i];
+                cpu::normalize(self.relu, x, residual, c, |i| (saved[i], scale(i), affine[c + i]), y);
+            })
+        })
+    }
+
+    /// Normalises `x` [.., c] by the running statistics into `y`.
+    ///
+    /// # Errors
+    /// As [`Self::forward_train`].
+    pub fn forward_eval(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        affine: &Tensor,
+        running: &Tensor,
+        y: &Tensor,
+    ) -> Result<()> {
+        let c = channels(x, residual, y, &[affine, running])?;
+        with_residual(residual, |residual| {
+            with!([y] [x, affine, running] {
+                let scale = |i: usize| affine[i] / (running[c + i] + self.eps).sqrt();
+                cpu::normalize(self.relu, x, residual, c, |i| (running[i], scale(i), affine[c + i]), y);
+            })
+        })
+    }
+
+    /// The backward pass of [`Self::forward_train`], in place: `grad` holds the gradient of `y` and
+    /// receives that of `x`.
+    ///
+    /// Writes the gradient of `affine` to `daffine`, and the gradient of the residual to the tensor
+    /// in `dresidual`, adding to what is there if the flag beside it is set.
+    ///
+    /// # Errors
+    /// As [`Self::forward_train`].
+    #[allow(clippy::too_many_arguments)] // The operands of the operation.
+    pub fn backward(
+        &self,
+        grad: &Tensor,
+        x: &Tensor,
+        y: &Tensor,
+        affine: &Tensor,
+        saved: &Tensor,
+        daffine: &Tensor,
+        dresidual: Option<(&Tensor, bool)>,
+    ) -> Result<()> {
+        let c = channels(x, dresidual.map(|d| d.0), y, &[affine, saved, daffine])?;
+        if grad.dims() != x.dims() {
+            bail!(
+                "batch norm: expected a gradient {:?}, found {:?}",
+                x.dims(),
+                grad.dims()
+            )
+        }
+        match dresidual {
+            None => with!([grad, daffine] [x, y, affine, saved]
+                cpu::backward(self.relu, grad, x, y, c, affine, saved, daffine, None)),
+            Some((to, add)) => with!([to, grad, daffine] [x, y, affine, saved]
+                cpu::backward(self.relu, grad, x, y, c, affine, saved, daffine, Some((to, add)))),
+        }
+    }
+
+    /// Training-mode batch norm as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward_train`], but strided tensors are copied first.
+    pub fn apply(self, x: &Tensor, residual: Option<&Tensor>, affine: &Tensor, running: &Tensor) -> Result<Tensor> {
+        let op = Differentiable {
+            settings: self,
+            running: running.clone(),
+            saved: Mutex::new(None),
+        };
+        let (x, affine) = (x.contiguous()?, affine.contiguous()?);
+        match residual {
+            None => x.apply_op2(&affine, op),
+            Some(residual) => x.apply_op3(&affine, &residual.contiguous()?, op),
+        }
+    }
+}
+
+fn with_residual<R>(residual: Option<&Tensor>, f: impl FnOnce(Option<&[f32]>) -> Result<R>) -> Result<R> {
+    match residual {
+        Some(residual) => read(residual, |r| f(Some(r))),
+        None => f(None),
+    }
+}
+
+fn channels(x: &Tensor, residual: Option<&Tensor>, y: &Tensor, pairs: &[&Tensor]) -> Result<usize> {
+    let c = match x.dims().last() {
+        Some(&c) if x.elem_count() > 0 => c,
+        _ => bail!("batch norm: found an empty input {:?}", x.dims()),
+    };
+    for other in residual.into_iter().chain([y]) {
+        if other.dims() != x.dims() {
+            bail!(
+                "batch norm: expected the input's shape {:?}, found {:?}",
+                x.dims(),
+                other.dims()
+            )
+        }
+    }
+    for pair in pairs {
+        if pair.dims() != [2, c] {
+            bail!(
+                "batch norm: expected a pair of channel vectors [2, {c}], found {:?}",
+                pair.dims()
+            )
+        }
+    }
+    Ok(c)
+}
+
+struct Differentiable {
+    settings: BatchNorm,
+    running: Tensor,
+    saved: Mutex<Option<Tensor>>,
+}
+
+impl Differentiable {
+    fn forward(
+        &self,
+        x: &[f32],
+        residual: Option<&[f32]>,
+        affine: &[f32],
+        shape: &Shape,
+    ) -> Result<(CpuStorage, Shape)> {
+        let c = affine.len() / 2;
+        if shape.dims().last() != Some(&c) || residual.is_some_and(|r| r.len() != x.len()) {
+            bail!("batch norm: found an input {shape:?} with {c} channels in `affine`, or another residual")
+        }
+        let mut saved = vec![0.0; 2 * c];
+        write(&self.running, |running| {
+            cpu::statistics(&self.settings, x, c, running, &mut saved);
+            Ok(())
+        })?;
+        let mut y = vec![0.0; x.len()];
+        let of = |i: usize| (saved[i], affine[i] * saved[c + i], affine[c + i]);
+        cpu::normalize(self.settings.relu, x, residual, c, of, &mut y);
+        let saved = Tensor::from_vec(saved, (2, c), &candle_core::Device::Cpu)?;
+        *self.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(saved);
+        Ok((CpuStorage::F32(y), shape.clone()))
+    }
+
+    fn backward(&self, x: &Tensor, affine: &Tensor, residual: bool, y: &Tensor, dy: &Tensor) -> Result<[Tensor; 3]> {
+        let saved = self
+            .saved
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        let Some(saved) = saved else {
+            bail!("batch norm: backward before forward")
+        };
+        let (grad, daffine, dresidual) = (dy.copy()?, affine.zeros_like()?, x.zeros_like()?);
+        let to = residual.then_some((&dresidual, false));
+        self.settings.backward(&grad, x, y, affine, &saved, &daffine, to)?;
+        Ok([grad, daffine, dresidual])
+    }
+}
+
+impl CustomOp2 for Differentiable {
+    fn name(&self) -> &'static str {
+        "dynaprune-batch-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, a: &CpuStorage, al: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.forward(contiguous(x, xl)?, None, contiguous(a, al)?, xl.shape())
+    }
+
+    fn bwd(&self, x: &Tensor, a: &Tensor, y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [dx, da, _] = self.backward(x, a, false, y, dy)?;
+        Ok((Some(dx), Some(da)))
+    }
+}
+
+impl CustomOp3 for Differentiable {
+    fn name(&self) -> &'static str {
+        "dynaprune-batch-norm-residual"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        a: &CpuStorage,
+        al: &Layout,
+        r: &CpuStorage,
+        rl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        self.forward(
+            contiguous(x, xl)?,
+            Some(contiguous(r, rl)?),
+            contiguous(a, al)?,
+            xl.shape(),
+        )
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        a: &Tensor,
+        _residual: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, da, dr] = self.backward(x, a, true, y, dy)?;
+        Ok((Some(dx), Some(da), Some(dr)))
+    }
+}

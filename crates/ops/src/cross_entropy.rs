@@ -1,0 +1,188 @@
+//! Softmax cross-entropy, sample by sample.
+
+use crate::access::{contiguous, read, with};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+/// What one pass over the logits tells of each sample: the columns of a tensor [n, `COLUMNS`].
+pub mod column {
+    /// Cross-entropy against the smoothed label: what training minimises. Nats.
+    pub const LOSS: usize = 0;
+    /// Cross-entropy against the label itself. Nats.
+    pub const CROSS_ENTROPY: usize = 1;
+    /// The probability of the label.
+    pub const P_LABEL: usize = 2;
+    /// The largest probability.
+    pub const P_MAX: usize = 3;
+    /// The entropy of the predicted distribution. Nats.
+    pub const ENTROPY: usize = 4;
+    /// EL2N, the L2 norm of softmax minus the one-hot label (Paul, Ganguli and Dziugaite 2021,
+    /// definition 2.3).
+    pub const EL2N: usize = 5;
+    /// The class with the largest logit, the first of equals.
+    pub const PREDICTED: usize = 6;
+    /// How many columns there are.
+    pub const COLUMNS: usize = 7;
+}
+use column::COLUMNS;
+
+/// Softmax cross-entropy with label smoothing: the target of class k is
+/// `(1 - smoothing) [k = label] + smoothing / classes` (PyTorch's definition).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CrossEntropy {
+    /// Share of the target spread evenly over all classes, 0 for none.
+    pub label_smoothing: f32,
+}
+
+impl CrossEntropy {
+    /// Writes what `logits` [n, classes] and `labels` [n] (u32) tell of each sample into `samples`
+    /// [n, [`COLUMNS`]], and, if `dlogits` is given, the gradient of the mean of the samples' losses,
+    /// each times its weight if there are `weights` [n].
+    ///
+    /// A label outside the classes has the loss NaN.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not contiguous or not on the CPU.
+    pub fn forward(
+        self,
+        logits: &Tensor,
+        labels: &Tensor,
+        weights: Option<&Tensor>,
+        samples: &Tensor,
+        dlogits: Option<&Tensor>,
+    ) -> Result<()> {
+        let (n, classes) = logits.dims2()?;
+        if labels.dims() != [n] || samples.dims() != [n, COLUMNS] {
+            bail!(
+                "cross-entropy: expected {n} labels and samples [{n}, {COLUMNS}], found {:?} and {:?}",
+                labels.dims(),
+                samples.dims()
+            )
+        }
+        read(labels, |labels: &[u32]| {
+            with!([samples] [logits] {
+                let rows = logits.chunks_exact(classes).zip(labels).zip(samples.chunks_exact_mut(COLUMNS));
+                for ((logits, &label), sample) in rows {
+                    sample.copy_from_slice(&self.sample(logits, label as usize));
+                }
+            })
+        })?;
+        let Some(dlogits) = dlogits else { return Ok(()) };
+        if dlogits.dims() != [n, classes] || weights.is_some_and(|w| w.dims() != [n]) {
+            bail!("cross-entropy: expected a gradient [{n}, {classes}] and {n} weights")
+        }
+        let fill = |weights: Option<&[f32]>| {
+            read(labels, |labels: &[u32]| {
+                with!([dlogits] [logits] {
+                    let rows = logits.chunks_exact(classes).zip(labels).zip(dlogits.chunks_exact_mut(classes));
+                    for (i, ((logits, &label), to)) in rows.enumerate() {
+                        let weight = weights.map_or(1.0, |w| w[i]) / n as f32;
+                        self.gradient(logits, label as usize, weight, to);
+                    }
+                })
+            })
+        };
+        match weights {
+            Some(weights) => read(weights, |w| fill(Some(w))),
+            None => fill(None),
+        }
+    }
+
+    /// The samples' losses [n] as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn apply(self, logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+        let labels = labels.to_vec1::<u32>()?;
+        if labels.len() != logits.dim(0)? {
+            bail!(
+                "cross-entropy: expected {} labels, found {}",
+                logits.dim(0)?,
+                labels.len()
+            )
+        }
+        logits
+            .contiguous()?
+            .apply_op1(Differentiable { settings: self, labels })
+    }
+
+    fn sample(self, logits: &[f32], label: usize) -> [f32; COLUMNS] {
+        let predicted = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
+        let (max, sum) = exponentials(logits);
+        let log_sum = max + sum.ln();
+        let (mut mean_logit, mut entropy, mut squares) = (0.0, 0.0, 0.0);
+        for (k, &logit) in logits.iter().enumerate() {
+            let p = (logit - log_sum).exp();
+            let off = if k == label { p - 1.0 } else { p };
+            squares += off * off;
+            // The limit of p ln p at 0; a NaN passes.
+            entropy -= if p == 0.0 { 0.0 } else { p * (logit - log_sum) };
+            mean_logit += (logit - log_sum) / logits.len() as f32;
+        }
+        let log_p = logits.get(label).map_or(f32::NAN, |logit| logit - log_sum);
+        let mut sample = [0.0; COLUMNS];
+        let smooth = self.label_smoothing;
+        sample[column::LOSS] = if smooth == 0.0 {
+            -log_p
+        } else {
+            -(1.0 - smooth) * log_p - smooth * mean_logit
+        };
+        sample[column::CROSS_ENTROPY] = -log_p;
+        sample[column::P_LABEL] = log_p.exp();
+        sample[column::P_MAX] = (logits[predicted] - log_sum).exp();
+        sample[column::ENTROPY] = entropy;
+        sample[column::EL2N] = if label < logits.len() { squares.sqrt() } else { f32::NAN };
+        sample[column::PREDICTED] = predicted as f32;
+        sample
+    }
+
+    fn gradient(self, logits: &[f32], label: usize, weight: f32, to: &mut [f32]) {
+        let (max, sum) = exponentials(logits);
+        let even = self.label_smoothing / logits.len() as f32;
+        for (k, (to, logit)) in to.iter_mut().zip(logits).enumerate() {
+            let target = even + if k == label { 1.0 - self.label_smoothing } else { 0.0 };
+            *to = weight * ((logit - max).exp() / sum - target);
+        }
+    }
+}
+
+/// The largest logit and the sum of `exp(logit - largest)`.
+fn exponentials(logits: &[f32]) -> (f32, f32) {
+    let max = logits
+        .iter()
+        .fold(f32::NEG_INFINITY, |max, &l| if l > max || l.is_nan() { l } else { max });
+    (max, logits.iter().map(|l| (l - max).exp()).sum())
+}
+
+struct Differentiable {
+    settings: CrossEntropy,
+    labels: Vec<u32>,
+}
+
+impl CustomOp1 for Differentiable {
+    fn name(&self) -> &'static str {
+        "dynaprune-cross-entropy"
+    }
+
+    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, classes) = layout.shape().dims2()?;
+        let logits: &[f32] = contiguous(logits, layout)?;
+        let rows = logits.chunks_exact(classes).zip(&self.labels);
+        let losses = rows
+            .map(|(logits, &label)| self.settings.sample(logits, label as usize)[column::LOSS])
+            .collect();
+        Ok((CpuStorage::F32(losses), Shape::from(n)))
+    }
+
+    fn bwd(&self, logits: &Tensor, _losses: &Tensor, dlosses: &Tensor) -> Result<Option<Tensor>> {
+        let (dx, dlosses) = (logits.zeros_like()?, dlosses.contiguous()?);
+        let (classes, to) = (logits.dim(1)?, &dx);
+        let from = &dlosses;
+        with!([to] [logits, from] {
+            let rows = logits.chunks_exact(classes).zip(&self.labels).zip(from).zip(to.chunks_exact_mut(classes));
+            for (((logits, &label), &weight), to) in rows {
+                self.settings.gradient(logits, label as usize, weight, to);
+            }
+        })?;
+        Ok(Some(dx))
+    }
+}

@@ -1,0 +1,125 @@
+//! The fully connected layer.
+
+use crate::access::{contiguous, with};
+use crate::conv2d::{self, Conv2d};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+/// `y = x w + b`: [n, i] times [i, o] plus [o]. A convolution of 1 x 1 images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Linear;
+
+const POINTWISE: Conv2d = Conv2d { stride: 1, padding: 0 };
+
+impl Linear {
+    /// Writes the layer's output into `y` [n, o]; `b` may be absent.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    pub fn forward(self, x: &Tensor, w: &Tensor, b: Option<&Tensor>, y: &Tensor) -> Result<()> {
+        POINTWISE.forward(&image(x)?, &kernel(w)?, &image(y)?)?;
+        let Some(b) = b else { return Ok(()) };
+        if b.dims() != [w.dim(1)?] {
+            bail!("linear: expected a bias [{}], found {:?}", w.dim(1)?, b.dims())
+        }
+        with!([y] [b] add_bias(b, y))
+    }
+
+    /// Writes the gradients of the weight and the bias, and that of `x` into `dx` if it is given.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn backward(
+        self,
+        x: &Tensor,
+        w: &Tensor,
+        dy: &Tensor,
+        dw: &Tensor,
+        db: Option<&Tensor>,
+        dx: Option<&Tensor>,
+    ) -> Result<()> {
+        POINTWISE.grad_weight(&image(x)?, &image(dy)?, &kernel(dw)?)?;
+        if let Some(dx) = dx {
+            POINTWISE.grad_input(&image(dy)?, &kernel(w)?, &image(dx)?, false)?;
+        }
+        let Some(db) = db else { return Ok(()) };
+        if db.dims() != [w.dim(1)?] {
+            bail!(
+                "linear: expected a gradient of the bias [{}], found {:?}",
+                w.dim(1)?,
+                db.dims()
+            )
+        }
+        with!([db] [dy] {
+            db.fill(0.0);
+            for dy in dy.chunks_exact(db.len()) {
+                for (db, dy) in db.iter_mut().zip(dy) {
+                    *db += dy;
+                }
+            }
+        })
+    }
+
+    /// The layer as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn apply(self, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+        x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, self)
+    }
+}
+
+fn image(x: &Tensor) -> Result<Tensor> {
+    let (n, c) = x.dims2()?;
+    x.reshape((n, 1, 1, c))
+}
+
+fn kernel(w: &Tensor) -> Result<Tensor> {
+    let (i, o) = w.dims2()?;
+    w.reshape((1, 1, i, o))
+}
+
+fn add_bias(b: &[f32], y: &mut [f32]) {
+    for y in y.chunks_exact_mut(b.len()) {
+        for (y, b) in y.iter_mut().zip(b) {
+            *y += b;
+        }
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "dynaprune-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        w: &CpuStorage,
+        wl: &Layout,
+        b: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((n, i), (wi, o)) = (xl.shape().dims2()?, wl.shape().dims2()?);
+        if bl.dims() != [o] {
+            bail!("linear: expected a bias [{o}], found {:?}", bl.dims())
+        }
+        let mut y = vec![0.0; n * o];
+        conv2d::pointwise(contiguous(x, xl)?, [n, i], contiguous(w, wl)?, [wi, o], &mut y)?;
+        add_bias(contiguous(b, bl)?, &mut y);
+        Ok((CpuStorage::F32(y), Shape::from((n, o))))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dw, db) = (x.zeros_like()?, w.zeros_like()?, b.zeros_like()?);
+        self.backward(x, w, &dy.contiguous()?, &dw, Some(&db), Some(&dx))?;
+        Ok((Some(dx), Some(dw), Some(db)))
+    }
+}

@@ -1,0 +1,232 @@
+//! Pooling, channels last: windowed maximum and mean over the image.
+
+use crate::access::{contiguous, with};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+/// The maximum of square windows, without padding: [n, h, w, c] to [n, oh, ow, c] with
+/// `oh = (h - size) / stride + 1`.
+///
+/// A window's gradient goes to the first of its maxima, row by row, as in PyTorch; a NaN counts as
+/// the maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Side of the window.
+    pub size: usize,
+    /// Step of the window.
+    pub stride: usize,
+}
+
+impl MaxPool {
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// If the input does not have four dimensions or is smaller than a window.
+    pub fn output_shape(self, x: &[usize]) -> Result<[usize; 4]> {
+        match *x {
+            [n, h, w, c] if self.size > 0 && self.stride > 0 && h >= self.size && w >= self.size && n * c > 0 => Ok([
+                n,
+                (h - self.size) / self.stride + 1,
+                (w - self.size) / self.stride + 1,
+                c,
+            ]),
+            _ => bail!(
+                "max pool: no windows of {} with stride {} in {x:?}",
+                self.size,
+                self.stride
+            ),
+        }
+    }
+
+    /// Writes the maxima of `x` into `y`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
+        let dims = self.checked(x, y)?;
+        with!([y] [x] self.maxima(x, &dims, y))
+    }
+
+    /// Writes the gradient of `x` into `dx`, given that of `y`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn backward(self, x: &Tensor, dy: &Tensor, dx: &Tensor) -> Result<()> {
+        let dims = self.checked(x, dy)?;
+        self.checked(dx, dy)?;
+        with!([dx] [x, dy] self.spread(x, dy, &dims, dx))
+    }
+
+    /// The pooling as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        x.contiguous()?.apply_op1(self)
+    }
+
+    fn checked(self, x: &Tensor, y: &Tensor) -> Result<[usize; 4]> {
+        let shape = self.output_shape(x.dims())?;
+        if y.dims() != shape {
+            bail!("max pool: expected an output {shape:?}, found {:?}", y.dims())
+        }
+        let (n, h, w, c) = x.dims4()?;
+        Ok([n, h, w, c])
+    }
+
+    /// Where each window of an image starts, and where its maxima go.
+    fn windows(self, [_, h, w, c]: [usize; 4]) -> impl Iterator<Item = usize> {
+        let rows = (0..=h - self.size).step_by(self.stride);
+        rows.flat_map(move |y| (0..=w - self.size).step_by(self.stride).map(move |x| (y * w + x) * c))
+    }
+
+    /// The pixels of a window, relative to its start.
+    fn pixels(self, [_, _, w, c]: [usize; 4]) -> impl Iterator<Item = usize> {
+        (0..self.size).flat_map(move |y| (0..self.size).map(move |x| (y * w + x) * c))
+    }
+
+    fn maxima(self, x: &[f32], dims: &[usize; 4], y: &mut [f32]) {
+        let [n, h, w, c] = *dims;
+        y.par_chunks_mut(y.len() / n)
+            .zip(x.par_chunks(h * w * c))
+            .for_each(|(y, x)| {
+                for (y, start) in y.chunks_exact_mut(c).zip(self.windows(*dims)) {
+                    y.fill(f32::NEG_INFINITY);
+                    for pixel in self.pixels(*dims) {
+                        for (y, &x) in y.iter_mut().zip(&x[start + pixel..]) {
+                            *y = if x > *y || x.is_nan() { x } else { *y };
+                        }
+                    }
+                }
+            });
+    }
+
+    fn spread(self, x: &[f32], dy: &[f32], dims: &[usize; 4], dx: &mut [f32]) {
+        let [n, h, w, c] = *dims;
+        let images = dx
+            .par_chunks_mut(h * w * c)
+            .zip(x.par_chunks(h * w * c))
+            .zip(dy.par_chunks(dy.len() / n));
+        images.for_each(|((dx, x), dy)| {
+            dx.fill(0.0);
+            for (dy, start) in dy.chunks_exact(c).zip(self.windows(*dims)) {
+                for (channel, dy) in dy.iter().enumerate() {
+                    let mut best = start + channel;
+                    for pixel in self.pixels(*dims) {
+                        let at = start + pixel + channel;
+                        if x[at] > x[best] || x[at].is_nan() {
+                            best = at;
+                        }
+                    }
+                    dx[best] += dy;
+                }
+            }
+        });
+    }
+}
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "dynaprune-max-pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let shape = self.output_shape(layout.dims())?;
+        let mut y = vec![0.0; shape.iter().product()];
+        let (n, h, w, c) = layout.shape().dims4()?;
+        self.maxima(contiguous(x, layout)?, &[n, h, w, c], &mut y);
+        Ok((CpuStorage::F32(y), Shape::from(shape.to_vec())))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let dx = x.zeros_like()?;
+        self.backward(x, &dy.contiguous()?, &dx)?;
+        Ok(Some(dx))
+    }
+}
+
+/// The mean over the image: [n, h, w, c] to [n, c].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GlobalMean;
+
+impl GlobalMean {
+    /// Writes the means of `x` into `y`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
+        let (pixels, c) = global(x, y)?;
+        with!([y] [x] means(x, pixels, c, y))
+    }
+
+    /// Writes the gradient of `x` into `dx`, given that of `y`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn backward(self, dy: &Tensor, dx: &Tensor) -> Result<()> {
+        let (pixels, c) = global(dx, dy)?;
+        with!([dx] [dy] {
+            dx.par_chunks_mut(pixels * c).zip(dy.par_chunks(c)).for_each(|(dx, dy)| {
+                for dx in dx.chunks_exact_mut(c) {
+                    for (dx, dy) in dx.iter_mut().zip(dy) {
+                        *dx = dy / pixels as f32;
+                    }
+                }
+            });
+        })
+    }
+
+    /// The mean as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        x.contiguous()?.apply_op1(self)
+    }
+}
+
+impl CustomOp1 for GlobalMean {
+    fn name(&self) -> &'static str {
+        "dynaprune-global-mean"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, h, w, c) = layout.shape().dims4()?;
+        let mut y = vec![0.0; n * c];
+        means(contiguous(x, layout)?, h * w, c, &mut y);
+        Ok((CpuStorage::F32(y), Shape::from((n, c))))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let dx = x.zeros_like()?;
+        self.backward(&dy.contiguous()?, &dx)?;
+        Ok(Some(dx))
+    }
+}
+
+/// Pixels of an image and channels.
+fn global(x: &Tensor, y: &Tensor) -> Result<(usize, usize)> {
+    let (n, h, w, c) = x.dims4()?;
+    if y.dims() != [n, c] || n * h * w * c == 0 {
+        bail!(
+            "global mean: expected an output [{n}, {c}] of a non-empty input, found {:?} of {:?}",
+            y.dims(),
+            x.dims()
+        )
+    }
+    Ok((h * w, c))
+}
+
+fn means(x: &[f32], pixels: usize, c: usize, y: &mut [f32]) {
+    y.par_chunks_mut(c).zip(x.par_chunks(pixels * c)).for_each(|(y, x)| {
+        y.fill(0.0);
+        for x in x.chunks_exact(c) {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y += x;
+            }
+        }
+        for y in y {
+            *y /= pixels as f32;
+        }
+    });
+}

@@ -1,0 +1,260 @@
+//! Which vector instructions the processor has, and the few operations the kernels need of them.
+//!
+//! Kernels are written once, generic over [`Vector`], and instantiated for each instruction set by
+//! [`dispatch!`]; the choice is made at run time, once per process.
+
+use std::sync::OnceLock;
+
+/// The instruction sets with a kernel of their own, best last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust, whatever the processor.
+    Portable,
+    /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
+    Avx2,
+    /// x86-64 with AVX-512 F, VL, BW and DQ: 16 lanes, 32 registers.
+    Avx512,
+}
+
+impl Level {
+    /// The best level of this processor. `DYNAPRUNE_SIMD=portable|avx2|avx512` lowers it, so that
+    /// each kernel can be tested on one machine; it never raises it.
+    #[must_use]
+    pub fn detect() -> Self {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| {
+            let wanted = match std::env::var("DYNAPRUNE_SIMD").as_deref() {
+                Ok("portable") => Self::Portable,
+                Ok("avx2") => Self::Avx2,
+                _ => Self::Avx512,
+            };
+            wanted.min(Self::of_processor())
+        })
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn of_processor() -> Self {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq");
+        match (avx2, avx512) {
+            (true, true) => Self::Avx512,
+            (true, false) => Self::Avx2,
+            _ => Self::Portable,
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn of_processor() -> Self {
+        Self::Portable
+    }
+}
+
+/// A register of `f32` lanes.
+pub(crate) trait Vector: Copy {
+    /// Lanes in a register.
+    const LANES: usize;
+
+    /// All lanes zero.
+    ///
+    /// # Safety
+    /// The processor has the instruction set of the type, as for all methods of this trait.
+    unsafe fn zero() -> Self;
+
+    /// The `LANES` numbers at `p`, at any alignment.
+    ///
+    /// # Safety
+    /// `p` may be read for `LANES` numbers.
+    unsafe fn load(p: *const f32) -> Self;
+
+    /// The number at `p` in every lane.
+    ///
+    /// # Safety
+    /// `p` may be read.
+    unsafe fn splat(p: *const f32) -> Self;
+
+    /// Writes the lanes to `p`, at any alignment.
+    ///
+    /// # Safety
+    /// `p` may be written for `LANES` numbers.
+    unsafe fn store(self, p: *mut f32);
+
+    /// `self + a * b`.
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn add_product(self, a: Self, b: Self) -> Self;
+
+    /// `self + a`.
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn add(self, a: Self) -> Self;
+}
+
+/// Eight lanes in plain Rust; products are rounded before they are added.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable([f32; 8]);
+
+// SAFETY of the bodies: each reads or writes just the lanes that the trait's contract allows.
+impl Vector for Portable {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        Self([0.0; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller lets `LANES` numbers at `p` be read.
+        Self(unsafe { p.cast::<[f32; 8]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn splat(p: *const f32) -> Self {
+        // SAFETY: the caller lets `p` be read.
+        Self([unsafe { *p }; 8])
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller lets `LANES` numbers at `p` be written.
+        unsafe { p.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] += a.0[i] * b.0[i];
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut self, a: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] += a.0[i];
+        }
+        self
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    /// Eight lanes, fused multiply-add.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256);
+
+    /// Sixteen lanes, fused multiply-add.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    macro_rules! vector {
+        ($name:ident, $lanes:literal, $zero:ident, $load:ident, $splat:ident, $store:ident, $fma:ident, $add:ident) => {
+            // SAFETY of the bodies: the trait's contract gives the instruction set and the memory.
+            impl Vector for $name {
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                unsafe fn zero() -> Self {
+                    // SAFETY: the instruction set is there.
+                    Self(unsafe { $zero() })
+                }
+
+                #[inline(always)]
+                unsafe fn load(p: *const f32) -> Self {
+                    // SAFETY: `LANES` numbers may be read, at any alignment.
+                    Self(unsafe { $load(p) })
+                }
+
+                #[inline(always)]
+                unsafe fn splat(p: *const f32) -> Self {
+                    // SAFETY: `p` may be read.
+                    Self(unsafe { $splat(*p) })
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, p: *mut f32) {
+                    // SAFETY: `LANES` numbers may be written, at any alignment.
+                    unsafe { $store(p, self.0) }
+                }
+
+                #[inline(always)]
+                unsafe fn add_product(self, a: Self, b: Self) -> Self {
+                    // SAFETY: the instruction set is there.
+                    Self(unsafe { $fma(a.0, b.0, self.0) })
+                }
+
+                #[inline(always)]
+                unsafe fn add(self, a: Self) -> Self {
+                    // SAFETY: the instruction set is there.
+                    Self(unsafe { $add(self.0, a.0) })
+                }
+            }
+        };
+    }
+
+    vector!(
+        Avx2,
+        8,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps
+    );
+    vector!(
+        Avx512,
+        16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps
+    );
+}
+
+/// Compiles a safe, vectorisable function once per instruction set and calls the best one.
+///
+/// The body is plain Rust without `mul_add`, so every level gives the same bits.
+macro_rules! dispatch {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$doc])*
+        fn $name($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body($($arg: $ty),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? {
+                    body($($arg),*)
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? {
+                    body($($arg),*)
+                }
+                match $crate::simd::Level::detect() {
+                    // SAFETY: `detect` found the instruction set.
+                    $crate::simd::Level::Avx512 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: `detect` found the instruction set.
+                    $crate::simd::Level::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::simd::Level::Portable => {}
+                }
+            }
+            body($($arg),*)
+        }
+    };
+}
+pub(crate) use dispatch;
