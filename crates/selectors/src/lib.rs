@@ -1,1 +1,153 @@
-//! To be written.
+//! What to train on next: dynamic data selectors for any training loop.
+//!
+//! A selector is told the scores of samples as a training run sees them ([`Selector::observe`]) and
+//! says which K of the N samples to train on until it is asked again ([`Selector::select`]). It
+//! knows nothing of networks or tensors: a score is a number, larger for a sample that is worth
+//! more, usually its loss.
+//!
+//! # In a loop of one's own
+//! ```
+//! use dynaprune_selectors::{Options, Setup, Value, method};
+//!
+//! // Samples y = 3 x, learnt by a model with one weight.
+//! let xs: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+//! let loss = |weight: f32, i: usize| (weight * xs[i] - 3.0 * xs[i]).powi(2);
+//!
+//! let setup = Setup { samples: xs.len(), seed: 7, ..Setup::default() };
+//! let options = Options::from([("c".to_owned(), Value::Float(0.5))]);
+//! let mut selector = method("ucb")?.build(&setup, &options)?;
+//!
+//! let (kept, selection_period) = (300, 2);
+//! let mut weight = 0.0;
+//! let mut selected = Vec::new();
+//! for epoch in 0..20 {
+//!     if epoch % selection_period == 0 {
+//!         let all: Vec<u32> = (0..xs.len() as u32).collect();
+//!         let scores: Vec<f32> = all.iter().map(|&i| loss(weight, i as usize)).collect();
+//!         selector.observe(&all, &scores)?;
+//!         selected = selector.select(kept, epoch / selection_period)?;
+//!     }
+//!     for &i in &selected {
+//!         let x = xs[i as usize];
+//!         weight -= 0.01 * 2.0 * (weight * x - 3.0 * x) * x;
+//!     }
+//! }
+//! assert!((weight - 3.0).abs() < 1e-3);
+//! assert_eq!(selected.len(), kept);
+//! # Ok::<(), dynaprune_selectors::Error>(())
+//! ```
+//!
+//! # Methods
+//! [`METHODS`] lists them with their options; each file under `methods/` states its equations.
+//! `random-dynamic`, `epsilon-greedy` and `ucb` follow the abstract of arXiv 2111.12621 ("Accelerating
+//! Deep Learning with Dynamic Data Pruning"), with choices of our own where it is silent; these are
+//! options. A new method is one new file and one line in the list.
+//!
+//! | method | selects |
+//! |---|---|
+//! | `full` | all samples |
+//! | `random-static` | a uniformly random subset, drawn once |
+//! | `static` | the highest scores of a table |
+//! | `random-dynamic` | a uniformly random subset, redrawn each epoch or period |
+//! | `uncertainty` | the highest m_i |
+//! | `epsilon-greedy` | the highest m_i, and a share epsilon of K at random from the rest |
+//! | `ucb` | the highest m_i + c v_i |
+//! | `ucb1` | the highest x_i + c sqrt(2 ln t / n_i) |
+//!
+//! m_i and v_i are the exponential moving average and variance of sample i's scores, x_i is their
+//! arithmetic mean, n_i counts the rounds it was selected in, t all rounds.
+//!
+//! # What is defined
+//! - **Order of observations.** Observations of different samples commute, and batches do not
+//!   matter; those of one sample are taken in the order given.
+//! - **Not observed.** A sample without a score ranks above all others.
+//! - **NaN.** An observed score of NaN is no observation: the sample keeps the statistics it has,
+//!   and one that has none stays not observed. A score table must not hold NaN.
+//! - **Infinity.** An observed infinite score counts as the largest finite `f32` of its sign, so
+//!   that a moving average comes back from it. In a score table infinity ranks at its end.
+//! - **Ties.** Equal scores are ordered by a random key of each sample, a function of (seed,
+//!   round), then by index. -0 equals +0.
+//! - **Randomness.** A selection is a function of the seed, the round, the observations, and for
+//!   `ucb1` the selections before. The number of threads never matters. Work runs on the current
+//!   `rayon` pool.
+//! - **Class balance.** With labels, K is split over the classes in proportion to their sizes by
+//!   largest remainder, the lower class first among equals, and the method chooses within each
+//!   class. The parts sum to K exactly.
+//!
+//! # Cost
+//! Selecting is O(N) in time: counting passes over the statistics, no sort and no copy of the
+//! scores. Memory for N samples, in bytes, beside K indices twice over while selecting: 4 N for
+//! `static`, `uncertainty` and `epsilon-greedy`, 8 N for `ucb`, 12 N for `ucb1`, none for the
+//! others; 2 N more with labels.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod classes;
+mod error;
+mod methods;
+mod observation;
+mod options;
+mod population;
+mod running;
+mod state;
+mod top_k;
+
+pub use error::Error;
+pub use methods::{Cadence, Family, METHODS, MethodInfo, method};
+pub(crate) use options::Checked;
+pub use options::{OptionInfo, OptionKind, Options, Value};
+pub use state::{Column, State};
+
+/// Chooses the samples to train on.
+pub trait Selector: Send {
+    /// Takes in scores of some samples, as seen now: `scores[j]` belongs to sample `indices[j]`.
+    ///
+    /// # Errors
+    /// The lists differ in length, or an index is not below the number of samples; nothing was
+    /// taken in then. Methods that use no scores look at neither list.
+    fn observe(&mut self, indices: &[u32], scores: &[f32]) -> Result<(), Error>;
+
+    /// `k` distinct sample indices, ascending. `round` names the draw, usually an epoch or a
+    /// selection round: the same one draws the same numbers.
+    ///
+    /// # Errors
+    /// `k` is more than the number of samples; or not equal to it for `full`.
+    fn select(&mut self, k: usize, round: u64) -> Result<Vec<u32>, Error>;
+
+    /// All that changes from call to call.
+    fn state(&self) -> State;
+
+    /// Goes on from `state`, which a selector with the same setup and options has saved.
+    ///
+    /// # Errors
+    /// [`Error::State`] says in which way the state does not fit; the selector is unchanged then.
+    fn restore(&mut self, state: &State) -> Result<(), Error>;
+}
+
+/// What a selector is built for.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    /// Number of samples N in the data set, 1 to 4,294,967,295.
+    pub samples: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Weight a of the new score in the moving averages, in (0, 1].
+    pub ema_weight: f64,
+    /// The class of each sample, if classes are to be balanced.
+    pub labels: Option<&'a [u16]>,
+    /// A score for each sample, for the method `static`.
+    pub static_scores: Option<&'a [f32]>,
+}
+
+impl Default for Setup<'_> {
+    /// No samples, seed 0, `ema_weight` 0.8, classes not balanced, no score table.
+    fn default() -> Self {
+        Self {
+            samples: 0,
+            seed: 0,
+            ema_weight: 0.8,
+            labels: None,
+            static_scores: None,
+        }
+    }
+}
