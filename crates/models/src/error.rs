@@ -1,0 +1,28 @@
+//! What can go wrong when a network is built or run.
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The input does not fit the network.
+    #[error("network `{network}`: {reason}")]
+    Shape {
+        /// The network's name.
+        network: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A batch has more samples than the network was made for, or none.
+    #[error("expected a batch of 1 to {capacity} samples, found {samples}")]
+    Batch {
+        /// The largest batch.
+        capacity: usize,
+        /// The samples asked for.
+        samples: usize,
+    },
+    /// candle refused an operation.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,592 @@
+//! A network that runs: parameters, the memory of a training step, and the two passes.
+//!
+//! All memory is taken when the network is made, for batches of up to `capacity` samples, and used
+//! again by every step. Parameters, gradients and the momentum are one flat vector each, so that an
+//! optimiser step is a single pass.
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Init, NodeId, Op, Parameter};
+use candle_core::{DType, Device, Tensor};
+use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, read, scale, write};
+use dynaprune_random::{Purpose, Stream};
+
+const INIT: Purpose = Purpose::new("init");
+
+/// How batch norm takes its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From the batch; the running statistics are updated.
+    Train,
+    /// From the running statistics.
+    Evaluate,
+}
+
+/// A network with its parameters and working memory.
+#[derive(Debug)]
+pub struct Net {
+    graph: Graph,
+    capacity: usize,
+    parameters: Tensor,
+    gradients: Tensor,
+    momentum: Tensor,
+    statistics: Tensor,
+    layers: Vec<Layer>,
+    plan: Vec<Backward>,
+    activations: Vec<Tensor>,
+    slots: Vec<Tensor>,
+    labels: Tensor,
+    samples: Tensor,
+    batch: Batch,
+}
+
+/// The views of the flat vectors that an operation uses.
+#[derive(Debug, Default)]
+struct Layer {
+    weight: Option<Tensor>,
+    bias: Option<Tensor>,
+    dweight: Option<Tensor>,
+    dbias: Option<Tensor>,
+    running: Option<Tensor>,
+    saved: Option<Tensor>,
+}
+
+/// What the backward pass does at a node: where the gradient of its output lies, and for each input
+/// that needs one, where its gradient goes and whether it is added to what is there.
+#[derive(Debug)]
+struct Backward {
+    node: usize,
+    slot: usize,
+    inputs: Vec<Target>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    input: NodeId,
+    slot: usize,
+    accumulate: bool,
+}
+
+/// Views of the working memory for the current number of samples.
+#[derive(Debug)]
+struct Batch {
+    samples: usize,
+    activations: Vec<Tensor>,
+    /// For each step of the plan: the gradient of the output, and those of the inputs.
+    gradients: Vec<(Tensor, Vec<Tensor>)>,
+    labels: Tensor,
+    statistics: Tensor,
+}
+
+impl Net {
+    /// A network for batches of up to `capacity` samples, initialised from `seed`.
+    ///
+    /// # Errors
+    /// If `capacity` is 0 or the memory cannot be had.
+    pub fn new(graph: Graph, capacity: usize, seed: u64, device: &Device) -> Result<Self> {
+        if capacity == 0 {
+            return Err(Error::Batch { capacity, samples: 0 });
+        }
+        let parameters = initial(&graph.parameters, seed, device)?;
+        let statistics = initial(&graph.statistics, seed, device)?;
+        let gradients = parameters.zeros_like()?;
+        let momentum = parameters.zeros_like()?;
+        let layers = layers(&graph, &parameters, &gradients, &statistics, device)?;
+        let (plan, slot_sizes) = plan(&graph);
+        let mut activations = Vec::with_capacity(graph.nodes.len());
+        for node in &graph.nodes {
+            let flat = match node.op {
+                // A view of its input, made with the batch.
+                Op::Flatten { .. } => 0,
+                _ => node.shape.iter().product::<usize>() * capacity,
+            };
+            activations.push(Tensor::zeros(flat, DType::F32, device)?);
+        }
+        let slots = slot_sizes
+            .iter()
+            .map(|size| Tensor::zeros(size * capacity, DType::F32, device));
+        let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
+        let labels = Tensor::zeros(capacity, DType::U32, device)?;
+        let samples = Tensor::zeros(capacity * column::COLUMNS, DType::F32, device)?;
+        let batch = Batch {
+            samples: 0,
+            activations: Vec::new(),
+            gradients: Vec::new(),
+            labels: labels.clone(),
+            statistics: samples.clone(),
+        };
+        let mut net = Self {
+            graph,
+            capacity,
+            parameters,
+            gradients,
+            momentum,
+            statistics,
+            layers,
+            plan,
+            activations,
+            slots,
+            labels,
+            samples,
+            batch,
+        };
+        net.resize(capacity)?;
+        Ok(net)
+    }
+
+    /// The network's description.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The largest batch.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Each parameter's name and a view of its numbers, in the order of the flat vector.
+    ///
+    /// # Errors
+    /// If candle cannot make a view.
+    pub fn parameters(&self) -> Result<Vec<(&str, Tensor)>> {
+        views(&self.graph.parameters, &self.parameters)
+    }
+
+    /// Each parameter's name and a view of its gradient, as the last backward pass left it.
+    ///
+    /// # Errors
+    /// If candle cannot make a view.
+    pub fn gradients(&self) -> Result<Vec<(&str, Tensor)>> {
+        views(&self.graph.parameters, &self.gradients)
+    }
+
+    /// Each running statistic's name and a view of its numbers.
+    ///
+    /// # Errors
+    /// If candle cannot make a view.
+    pub fn statistics(&self) -> Result<Vec<(&str, Tensor)>> {
+        views(&self.graph.statistics, &self.statistics)
+    }
+
+    /// Lets `fill` write the next batch: `samples` images [samples, h, w, c], normalised, and as
+    /// many labels.
+    ///
+    /// # Errors
+    /// If `samples` is 0 or above the capacity.
+    pub fn load(&mut self, samples: usize, fill: impl FnOnce(&mut [f32], &mut [u32])) -> Result<()> {
+        if samples == 0 || samples > self.capacity {
+            return Err(Error::Batch {
+                capacity: self.capacity,
+                samples,
+            });
+        }
+        self.resize(samples)?;
+        let Batch {
+            activations, labels, ..
+        } = &self.batch;
+        write(&activations[0], |images| {
+            write(labels, |labels| {
+                fill(images, labels);
+                Ok(())
+            })
+        })?;
+        Ok(())
+    }
+
+    /// The forward pass over the loaded batch; gives the logits [samples, classes], which the next
+    /// pass overwrites.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn forward(&mut self, mode: Mode) -> Result<&Tensor> {
+        let at = &self.batch.activations;
+        for (i, (node, layer)) in self.graph.nodes.iter().zip(&self.layers).enumerate() {
+            let y = &at[i];
+            match &node.op {
+                Op::Input | Op::Flatten { .. } => {}
+                Op::Conv { x, conv, .. } => conv.forward(&at[x.0], weight(layer)?, y)?,
+                Op::BatchNorm {
+                    x, residual, settings, ..
+                } => {
+                    let (x, residual) = (&at[x.0], residual.map(|r| &at[r.0]));
+                    let (affine, running) = (weight(layer)?, held(layer.running.as_ref())?);
+                    match mode {
+                        Mode::Train => {
+                            settings.forward_train(x, residual, affine, running, held(layer.saved.as_ref())?, y)?;
+                        }
+                        Mode::Evaluate => settings.forward_eval(x, residual, affine, running, y)?,
+                    }
+                }
+                Op::Add { a, b } => {
+                    scale(&at[a.0], 1.0, y, false)?;
+                    scale(&at[b.0], 1.0, y, true)?;
+                }
+                Op::Scale { x, factor } => scale(&at[x.0], *factor, y, false)?,
+                Op::MaxPool { x, pool } => pool.forward(&at[x.0], y)?,
+                Op::GlobalMean { x } => GlobalMean.forward(&at[x.0], y)?,
+                Op::Linear { x, .. } => Linear.forward(&at[x.0], weight(layer)?, layer.bias.as_ref(), y)?,
+            }
+        }
+        Ok(&at[at.len() - 1])
+    }
+
+    /// A forward pass and what it tells of each sample: [samples, [`column::COLUMNS`]], overwritten
+    /// by the next pass.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn evaluate(&mut self, loss: CrossEntropy, mode: Mode) -> Result<&Tensor> {
+        let logits = self.forward(mode)?.clone();
+        let Batch { labels, statistics, .. } = &self.batch;
+        loss.forward(&logits, labels, None, statistics, None)?;
+        Ok(statistics)
+    }
+
+    /// A training forward pass and the gradients of the batch's mean loss; gives what it tells of
+    /// each sample, as [`Self::evaluate`].
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn forward_backward(&mut self, loss: CrossEntropy) -> Result<&Tensor> {
+        let logits = self.forward(Mode::Train)?.clone();
+        let Batch {
+            labels,
+            statistics,
+            gradients,
+            ..
+        } = &self.batch;
+        loss.forward(&logits, labels, None, statistics, gradients.first().map(|g| &g.0))?;
+        self.backward()?;
+        Ok(&self.batch.statistics)
+    }
+
+    /// One optimiser step with the gradients of the last backward pass.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn step(&mut self, sgd: &Sgd) -> Result<()> {
+        Ok(sgd.step(&self.parameters, &self.gradients, &self.momentum)?)
+    }
+
+    /// Whether every parameter is a finite number.
+    ///
+    /// # Errors
+    /// If the parameters cannot be read.
+    pub fn is_finite(&self) -> Result<bool> {
+        Ok(read(&self.parameters, |p: &[f32]| Ok(p.iter().all(|p| p.is_finite())))?)
+    }
+
+    fn backward(&self) -> Result<()> {
+        let at = &self.batch.activations;
+        for (step, (dy, targets)) in self.plan.iter().zip(&self.batch.gradients) {
+            let (node, layer) = (&self.graph.nodes[step.node], &self.layers[step.node]);
+            let target = |i: usize| step.inputs.get(i).map(|t| (&targets[i], t.accumulate));
+            match &node.op {
+                Op::Input | Op::Flatten { .. } => {}
+                Op::Conv { x, conv, .. } => {
+                    conv.grad_weight(&at[x.0], dy, held(layer.dweight.as_ref())?)?;
+                    if let Some((dx, accumulate)) = target(0) {
+                        conv.grad_input(dy, weight(layer)?, dx, accumulate)?;
+                    }
+                }
+                Op::BatchNorm { x, settings, .. } => {
+                    // The gradient of the input takes the place of that of the output.
+                    settings.backward(
+                        dy,
+                        &at[x.0],
+                        &at[step.node],
+                        weight(layer)?,
+                        held(layer.saved.as_ref())?,
+                        held(layer.dweight.as_ref())?,
+                        target(1),
+                    )?;
+                }
+                Op::Add { .. } => {
+                    for (dx, target) in targets.iter().zip(&step.inputs) {
+                        scale(dy, 1.0, dx, target.accumulate)?;
+                    }
+                }
+                Op::Scale { factor, .. } => {
+                    if let Some((dx, accumulate)) = target(0) {
+                        scale(dy, *factor, dx, accumulate)?;
+                    }
+                }
+                Op::MaxPool { x, pool } => {
+                    if let Some((dx, _)) = target(0) {
+                        pool.backward(&at[x.0], dy, dx)?;
+                    }
+                }
+                Op::GlobalMean { .. } => {
+                    if let Some((dx, _)) = target(0) {
+                        GlobalMean.backward(dy, dx)?;
+                    }
+                }
+                Op::Linear { x, .. } => {
+                    let dx = target(0).map(|t| t.0);
+                    Linear.backward(
+                        &at[x.0],
+                        weight(layer)?,
+                        dy,
+                        held(layer.dweight.as_ref())?,
+                        layer.dbias.as_ref(),
+                        dx,
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the views for batches of `samples`.
+    fn resize(&mut self, samples: usize) -> Result<()> {
+        if self.batch.samples == samples {
+            return Ok(());
+        }
+        let view = |flat: &Tensor, node: usize| -> candle_core::Result<Tensor> {
+            let shape = [&[samples], self.graph.nodes[node].shape.as_slice()].concat();
+            flat.narrow(0, 0, shape.iter().product())?.reshape(shape)
+        };
+        let mut activations: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            activations.push(match node.op {
+                Op::Flatten { x } => activations[x.0].reshape((samples, node.shape[0]))?,
+                _ => view(&self.activations[i], i)?,
+            });
+        }
+        let mut gradients = Vec::with_capacity(self.plan.len());
+        for step in &self.plan {
+            let inputs = step.inputs.iter().map(|t| view(&self.slots[t.slot], t.input.0));
+            let inputs = inputs.collect::<candle_core::Result<Vec<_>>>()?;
+            gradients.push((view(&self.slots[step.slot], step.node)?, inputs));
+        }
+        let labels = self.labels.narrow(0, 0, samples)?;
+        let columns = column::COLUMNS;
+        let statistics = self
+            .samples
+            .narrow(0, 0, samples * columns)?
+            .reshape((samples, columns))?;
+        self.batch = Batch {
+            samples,
+            activations,
+            gradients,
+            labels,
+            statistics,
+        };
+        Ok(())
+    }
+}
+
+fn weight(layer: &Layer) -> Result<&Tensor> {
+    held(layer.weight.as_ref())
+}
+
+/// What the constructor put there for every operation of this kind.
+fn held(tensor: Option<&Tensor>) -> Result<&Tensor> {
+    tensor.ok_or_else(|| Error::Candle(candle_core::Error::Msg("an operation lacks its parameters".to_owned())))
+}
+
+fn views<'a>(list: &'a [Parameter], flat: &Tensor) -> Result<Vec<(&'a str, Tensor)>> {
+    list.iter()
+        .map(|p| Ok((p.name.as_str(), view(flat, p.offset, &p.shape)?)))
+        .collect()
+}
+
+fn view(flat: &Tensor, offset: usize, shape: &[usize]) -> candle_core::Result<Tensor> {
+    flat.narrow(0, offset, shape.iter().product())?.reshape(shape)
+}
+
+/// A flat vector of freshly initialised numbers. Each parameter draws from a stream of its own.
+fn initial(list: &[Parameter], seed: u64, device: &Device) -> Result<Tensor> {
+    let mut flat = Vec::new();
+    for (index, parameter) in list.iter().enumerate() {
+        let mut stream = Stream::new(seed, INIT, index as u64);
+        flat.extend((0..parameter.len()).map(|_| match parameter.init {
+            Init::Constant(value) => value,
+            Init::Uniform { fan_in } => {
+                let bound = 1.0 / (fan_in as f64).sqrt();
+                ((2.0 * stream.uniform_f64() - 1.0) * bound) as f32
+            }
+        }));
+    }
+    let len = flat.len();
+    Ok(Tensor::from_vec(flat, len, device)?)
+}
+
+fn layers(
+    graph: &Graph,
+    parameters: &Tensor,
+    gradients: &Tensor,
+    statistics: &Tensor,
+    device: &Device,
+) -> Result<Vec<Layer>> {
+    let mut layers = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let mut layer = Layer::default();
+        let mut set_weight = |offset: usize, shape: &[usize]| -> Result<()> {
+            layer.weight = Some(view(parameters, offset, shape)?);
+            layer.dweight = Some(view(gradients, offset, shape)?);
+            Ok(())
+        };
+        match node.op {
+            Op::Conv { weight, dims, .. } => set_weight(weight, &dims)?,
+            Op::BatchNorm {
+                affine,
+                running,
+                channels,
+                ..
+            } => {
+                // Weight and bias, mean and variance are neighbours in their flat vectors.
+                set_weight(affine, &[2, channels])?;
+                layer.running = Some(view(statistics, running, &[2, channels])?);
+                layer.saved = Some(Tensor::zeros((2, channels), DType::F32, device)?);
+            }
+            Op::Linear { weight, bias, dims, .. } => {
+                set_weight(weight, &dims)?;
+                if let Some(bias) = bias {
+                    layer.bias = Some(view(parameters, bias, &dims[1..])?);
+                    layer.dbias = Some(view(gradients, bias, &dims[1..])?);
+                }
+            }
+            _ => {}
+        }
+        layers.push(layer);
+    }
+    Ok(layers)
+}
+
+/// Plans the backward pass, last node first, so that gradients share few slots: the plan, and the
+/// numbers that each slot holds for one sample.
+fn plan(graph: &Graph) -> (Vec<Backward>, Vec<usize>) {
+    let mut plan = Vec::new();
+    let mut sizes: Vec<usize> = Vec::new();
+    let mut free: Vec<usize> = Vec::new();
+    let mut slot_of: Vec<Option<usize>> = vec![None; graph.nodes.len()];
+    let mut take = |size: usize, free: &mut Vec<usize>| {
+        let fit = (0..free.len())
+            .filter(|&i| sizes[free[i]] >= size)
+            .min_by_key(|&i| sizes[free[i]]);
+        let slot = match fit.or_else(|| free.len().checked_sub(1)) {
+            Some(i) => free.swap_remove(i),
+            None => {
+                sizes.push(0);
+                sizes.len() - 1
+            }
+        };
+        sizes[slot] = sizes[slot].max(size);
+        slot
+    };
+    let size = |node: usize| graph.nodes[node].shape.iter().product::<usize>();
+    let last = graph.nodes.len() - 1;
+    slot_of[last] = Some(take(size(last), &mut free));
+    for node in (1..graph.nodes.len()).rev() {
+        // A node that nothing reads has no gradient and no step.
+        let Some(slot) = slot_of[node] else { continue };
+        let mut inputs = Vec::new();
+        let mut in_place = false;
+        let op = &graph.nodes[node].op;
+        for (i, input) in op.inputs().into_iter().enumerate() {
+            if input.0 == 0 {
+                continue;
+            }
+            let accumulate = slot_of[input.0].is_some();
+            let inherits = matches!(op, Op::BatchNorm { .. } | Op::Flatten { .. }) && i == 0;
+            let to = match slot_of[input.0] {
+                Some(slot) => slot,
+                None if inherits => {
+                    in_place = true;
+                    slot
+                }
+                None => take(size(input.0), &mut free),
+            };
+            slot_of[input.0] = Some(to);
+            inputs.push(Target {
+                input,
+                slot: to,
+                accumulate,
+            });
+        }
+        if !in_place {
+            free.push(slot);
+        }
+        plan.push(Backward { node, slot, inputs });
+    }
+    (plan, sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Input;
+    use crate::registry::MODELS;
+
+    const INPUT: Input = Input {
+        height: 16,
+        width: 16,
+        channels: 3,
+        classes: 10,
+    };
+
+    /// No step may overwrite a gradient that a later step still reads or adds to.
+    #[test]
+    fn a_slot_is_never_taken_while_its_gradient_is_needed() {
+        for model in MODELS {
+            let graph = (model.build)(INPUT, 4).unwrap();
+            let (plan, sizes) = plan(&graph);
+            let mut holds: Vec<Option<usize>> = vec![None; sizes.len()];
+            holds[plan[0].slot] = Some(graph.nodes.len() - 1);
+            for step in &plan {
+                assert_eq!(
+                    holds[step.slot],
+                    Some(step.node),
+                    "{}: the gradient is gone",
+                    model.name
+                );
+                for target in &step.inputs {
+                    let expected = if target.accumulate { Some(target.input.0) } else { None };
+                    let inherited = target.slot == step.slot;
+                    assert!(inherited || holds[target.slot] == expected, "{}", model.name);
+                    holds[target.slot] = Some(target.input.0);
+                }
+                if holds[step.slot] == Some(step.node) {
+                    holds[step.slot] = None;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_parameter_starts_within_its_bound_and_by_its_seed() {
+        let net = |seed| Net::new((MODELS[0].build)(INPUT, 8).unwrap(), 2, seed, &Device::Cpu).unwrap();
+        let flat = |net: &Net| net.parameters.to_vec1::<f32>().unwrap();
+        assert_eq!(flat(&net(3)), flat(&net(3)));
+        assert_ne!(flat(&net(3)), flat(&net(4)));
+        let net = net(3);
+        for (parameter, (name, values)) in net.graph.parameters.iter().zip(net.parameters().unwrap()) {
+            let values = values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            match parameter.init {
+                Init::Constant(c) => assert!(values.iter().all(|v| *v == c), "{name}"),
+                Init::Uniform { fan_in } => {
+                    let bound = 1.0 / (fan_in as f32).sqrt();
+                    let largest = values.iter().fold(0f32, |m, v| m.max(v.abs()));
+                    assert!(
+                        largest <= bound && largest > 0.5 * bound,
+                        "{name}: {largest} of {bound}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_beyond_the_capacity_is_refused() {
+        let mut net = Net::new((MODELS[0].build)(INPUT, 8).unwrap(), 2, 0, &Device::Cpu).unwrap();
+        for samples in [0, 3] {
+            let error = net.load(samples, |_, _| {}).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("expected a batch of 1 to 2 samples, found {samples}")
+            );
+        }
+    }
+}
