@@ -11,9 +11,9 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 /// sample an arm and K arms played in a round.
 ///
 /// x_i is the arithmetic mean of all scores observed of sample i (no moving average: `ema_weight`
-/// has no effect), n_i the number of rounds it was selected in, and t the number of rounds so far.
-/// As in the paper every arm comes first until it was played: samples never observed or never
-/// selected rank above all others, equal among themselves. The bound of the paper holds for scores
+/// has no effect), n_i the number of rounds it was selected in, and t the number of rounds so far (calls of `select`).
+/// As in the paper every arm comes first until it was played: samples never selected rank above all
+/// others, and those never observed above these. The bound of the paper holds for scores
 /// in [0, 1]; for a loss, which has no upper end, `c` sets the scale.
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "ucb1",
@@ -66,7 +66,7 @@ impl Selector for Ucb1 {
         let quotas = self.population.quotas(k)?;
         let scale = (self.c * (2.0 * (self.rounds.max(1) as f64).ln()).sqrt()) as f32;
         let bound = |i: usize| match self.selected[i] {
-            0 => f32::NAN,
+            0 => self.average.mean[i] + f32::INFINITY,
             n => self.average.mean[i] + scale / (n as f32).sqrt(),
         };
         let selection = self.population.top(&quotas, round, bound);
