@@ -1,17 +1,19 @@
-use crate::inputs::{assert_close, assert_literal, hashed, tensor, values};
+use crate::inputs::{
+    assert_close, assert_derivative, assert_literal, assert_same_bits_for_every_thread_count, differentiated, hashed,
+    tensor, unwritten, values, variable, widened,
+};
 use crate::literals::CONV2D;
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Result, Tensor};
 use dynaprune_ops::Conv2d;
 use proptest::prelude::*;
 
 /// A sum of up to a thousand products in f32, in any order, against one in f64.
 const TOLERANCE: f64 = 2e-6;
 
-/// Output, gradient of the input and gradient of the weight, through memory that held NaN before.
+/// Output, gradient of the input and gradient of the weight.
 fn run(op: Conv2d, x: &Tensor, w: &Tensor, dy: impl Fn(usize) -> Vec<f32>) -> Result<[Tensor; 3]> {
     let shape = op.output_shape(x.dims(), w.dims())?;
-    let nan = |dims: &[usize]| Tensor::full(f32::NAN, dims, x.device());
-    let (y, dx, dw) = (nan(&shape)?, nan(x.dims())?, nan(w.dims())?);
+    let (y, dx, dw) = (unwritten(&shape)?, unwritten(x.dims())?, unwritten(w.dims())?);
     let dy = tensor(&dy(shape.iter().product()), &shape);
     op.forward(x, w, &y)?;
     op.grad_input(&dy, w, &dx, false)?;
@@ -54,7 +56,7 @@ fn conv2d_agrees_with_pytorch() -> Result<()> {
     Ok(())
 }
 
-/// The definition, in f64: `y` and, for a direction of `x` and of `w`, how fast `sum(y * dy)` grows.
+/// The definition, in f64.
 fn definition(op: Conv2d, x: &[f64], xs: [usize; 4], w: &[f64], ws: [usize; 4]) -> Vec<f64> {
     let ([n, h, width, ci], [kh, kw, _, co]) = (xs, ws);
     let out = |size: usize, kernel: usize| (size + 2 * op.padding - kernel) / op.stride + 1;
@@ -83,14 +85,6 @@ fn definition(op: Conv2d, x: &[f64], xs: [usize; 4], w: &[f64], ws: [usize; 4]) 
         }
     }
     y
-}
-
-fn widened(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&v| f64::from(v)).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,8 +118,7 @@ fn cases(size: usize, channels: usize) -> impl Strategy<Value = Case> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The forward pass is the definition, and both gradients are its derivatives along a direction
-    /// (central differences; the convolution is linear in either, so that they are exact).
+    /// The forward pass is the definition, and both gradients are its derivatives along a direction.
     #[test]
     fn conv2d_is_its_definition_and_the_gradients_its_derivatives(case in cases(6, 9)) {
         let Case { x: xs, w: ws, op } = case;
@@ -135,21 +128,8 @@ proptest! {
         assert_close("y", &values(&y), &definition(op, &x, xs, &w, ws), TOLERANCE);
 
         let dy = widened(&hashed("dy", y.elem_count()));
-        let step = 1e-3;
-        let along = |values: &[f64], direction: &[f64], sign: f64| -> Vec<f64> {
-            values.iter().zip(direction).map(|(v, d)| v + sign * step * d).collect()
-        };
-        let u = widened(&hashed("direction of x", x.len()));
-        let value = |sign| dot(&definition(op, &along(&x, &u, sign), xs, &w, ws), &dy);
-        let (found, expected) = (dot(&widened(&values(&dx)), &u), (value(1.0) - value(-1.0)) / (2.0 * step));
-        let scale = widened(&values(&dx)).iter().zip(&u).map(|(a, b)| (a * b).abs()).sum::<f64>();
-        prop_assert!((found - expected).abs() <= TOLERANCE * scale, "dx: {found} instead of {expected}");
-
-        let u = widened(&hashed("direction of w", w.len()));
-        let value = |sign| dot(&definition(op, &x, xs, &along(&w, &u, sign), ws), &dy);
-        let (found, expected) = (dot(&widened(&values(&dw)), &u), (value(1.0) - value(-1.0)) / (2.0 * step));
-        let scale = widened(&values(&dw)).iter().zip(&u).map(|(a, b)| (a * b).abs()).sum::<f64>();
-        prop_assert!((found - expected).abs() <= TOLERANCE * scale, "dw: {found} instead of {expected}");
+        assert_derivative("x", |x| definition(op, x, xs, &w, ws), &x, &dy, &values(&dx), TOLERANCE);
+        assert_derivative("w", |w| definition(op, &x, xs, w, ws), &w, &dy, &values(&dw), TOLERANCE);
     }
 
     /// candle's own convolution and its `backward`, on strided views of both inputs.
@@ -160,31 +140,24 @@ proptest! {
         // candle's backward pads both directions by what the last window leaves of the rows.
         let left = |size: usize| (size + 2 * op.padding - k) % op.stride;
         prop_assume!(left(h) == left(w));
-        let x = Var::from_tensor(&tensor(&hashed("x", n * h * w * ci), &[n, ci, h, w])).expect("a variable");
-        let weight = Var::from_tensor(&tensor(&hashed("w", k * k * ci * co), &[co, ci, k, k])).expect("a variable");
         let run = || -> Result<_> {
+            let (x, weight) = (variable("x", &[n, ci, h, w])?, variable("w", &[co, ci, k, k])?);
             let theirs = x.conv2d(&weight, op.padding, op.stride, 1, 1)?;
             let ours = op.apply(&x.permute((0, 2, 3, 1))?, &weight.permute((2, 3, 1, 0))?)?;
             let ours = ours.permute((0, 3, 1, 2))?;
-            let dy = tensor(&hashed("dy", theirs.elem_count()), theirs.dims());
-            let gradients = |y: &Tensor| -> Result<[Vec<f32>; 3]> {
-                let store = (y * &dy)?.sum_all()?.backward()?;
-                let of = |v: &Var| store.get(v).map(values).expect("a gradient");
-                Ok([values(y), of(&x), of(&weight)])
-            };
-            Ok((gradients(&ours)?, gradients(&theirs)?))
+            Ok((differentiated(&ours, &[&x, &weight])?, differentiated(&theirs, &[&x, &weight])?))
         };
         let (ours, theirs) = run().expect("both run");
         for (what, (ours, theirs)) in ["y", "dx", "dw"].into_iter().zip(ours.iter().zip(&theirs)) {
-            // Both have errors of their own.
+            // Both have an error.
             assert_close(what, ours, &widened(theirs), 2.0 * TOLERANCE);
         }
     }
 }
 
-/// The same bits with 1, 2 and 3 threads; batches large enough to be cut into several blocks.
 #[test]
-fn conv2d_does_not_depend_on_the_number_of_threads() -> Result<()> {
+fn conv2d_does_not_depend_on_the_number_of_threads() {
+    // Batches large enough to be cut into several blocks.
     let cases = [
         ([33, 9, 9, 5], [3, 3, 5, 17], Conv2d { stride: 1, padding: 1 }),
         ([40, 8, 8, 16], [3, 3, 16, 32], Conv2d { stride: 2, padding: 1 }),
@@ -193,22 +166,8 @@ fn conv2d_does_not_depend_on_the_number_of_threads() -> Result<()> {
     for (xs, ws, op) in cases {
         let x = tensor(&hashed("x", xs.iter().product()), &xs);
         let w = tensor(&hashed("w", ws.iter().product()), &ws);
-        let bits = |threads| -> Result<Vec<Vec<u32>>> {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .expect("a pool");
-            let results = pool.install(|| run(op, &x, &w, |n| hashed("dy", n)))?;
-            Ok(results
-                .iter()
-                .map(|t| values(t).into_iter().map(f32::to_bits).collect())
-                .collect())
-        };
-        let one = bits(1)?;
-        assert!(one == bits(2)?, "2 threads, {xs:?}");
-        assert!(one == bits(3)?, "3 threads, {xs:?}");
+        assert_same_bits_for_every_thread_count(|| Ok(run(op, &x, &w, |n| hashed("dy", n))?.to_vec()));
     }
-    Ok(())
 }
 
 /// A sample's output has the same bits whatever the rest of its batch.

@@ -92,57 +92,82 @@ def conv2d():
         ])
 
 
-def batch_norm():
-    cases = [
-        # shape, offset and scale of x, ReLU, residual
-        ((3, 4, 5, 6), (0, 1), False, False),
-        ((3, 4, 5, 6), (0, 1), True, False),
-        ((3, 4, 5, 6), (0, 1), False, True),
-        ((3, 4, 5, 6), (0, 1), True, True),
-        ((2, 3, 3, 17), (0.5, 2), True, True),
-        ((2, 1, 1, 1), (0, 1), False, False),
-        ((5, 7, 3, 33), (-1, 0.25), True, False),
-        ((4, 8, 8, 64), (0, 3), True, True),
-        # A mean far above the spread: E[x^2] - E[x]^2 in f32 would have nothing left.
-        ((4, 6, 6, 8), (100, 0.125), False, False),
-        # All values of a channel nearly equal: epsilon decides.
-        ((2, 4, 4, 5), (0, 0.001), True, True),
+BATCH_NORMS = [
+    # shape, offset and scale of x, ReLU, residual
+    ((3, 4, 5, 6), (0, 1), False, False),
+    ((3, 4, 5, 6), (0, 1), True, False),
+    ((3, 4, 5, 6), (0, 1), False, True),
+    ((3, 4, 5, 6), (0, 1), True, True),
+    ((2, 3, 3, 17), (0.5, 2), True, True),
+    ((5, 1, 1, 3), (0, 1), False, False),
+    ((5, 7, 3, 33), (-1, 0.25), True, False),
+    ((4, 8, 8, 64), (0, 3), True, True),
+    ((3, 5, 4, 100), (0, 1), True, False),
+    # More numbers than a block of the implementation has, of few channels.
+    ((50, 20, 15, 3), (0, 1), False, False),
+    # A mean far above the spread: E[x^2] - E[x]^2 in f32 would have nothing left.
+    ((4, 6, 6, 8), (100, 0.125), False, False),
+    # All values of a channel nearly equal: epsilon decides.
+    ((2, 4, 4, 5), (0, 0.001), True, True),
+]
+
+
+def norm_inputs(shape, affine):
+    c = shape[-1]
+    return (
+        tensor("x", *shape, affine=affine).requires_grad_(),
+        tensor("residual", *shape).requires_grad_(),
+        tensor("gamma", c, affine=(1, 0.5)).requires_grad_(),
+        tensor("beta", c).requires_grad_(),
+        tensor("running_mean", c),
+        tensor("running_var", c, affine=(1, 0.5)),
+    )
+
+
+def norm_case(shape, affine, relu, residual):
+    return [
+        ("shape", list(shape)), ("offset", f"{affine[0]:.4f}"), ("scale", f"{affine[1]:.4f}"),
+        ("relu", str(relu).lower()), ("residual", str(residual).lower()),
     ]
-    for training in (True, False):
-        for shape, affine, relu, residual in cases:
-            c = shape[-1]
-            x = tensor("x", *shape, affine=affine).requires_grad_()
-            r = tensor("residual", *shape).requires_grad_()
-            gamma = tensor("gamma", c, affine=(1, 0.5)).requires_grad_()
-            beta = tensor("beta", c).requires_grad_()
-            mean = tensor("running_mean", c)
-            var = tensor("running_var", c, affine=(1, 0.5))
-            y = nhwc(F.batch_norm(nchw(x), mean, var, gamma, beta, training, 0.1, 1e-5))
-            y = y + r if residual else y
-            y = F.relu(y) if relu else y
-            y.backward(tensor("dy", *shape))
-            yield struct("BatchNorm", [
-                ("shape", list(shape)), ("offset", f"{affine[0]:.4f}"), ("scale", f"{affine[1]:.4f}"),
-                ("training", str(training).lower()), ("relu", str(relu).lower()), ("residual", str(residual).lower()),
-                ("y", literal(y)), ("running_mean", literal(mean)), ("running_var", literal(var)),
-                ("dx", literal(x.grad)),
-                ("dresidual", f"Some({literal(r.grad)})" if residual else "None"),
-                ("dgamma", literal(gamma.grad)), ("dbeta", literal(beta.grad)),
-            ])
+
+
+def normed(training, inputs, relu, residual):
+    x, r, gamma, beta, mean, var = inputs
+    y = nhwc(F.batch_norm(nchw(x), mean, var, gamma, beta, training, 0.1, 1e-5))
+    y = y + r if residual else y
+    return F.relu(y) if relu else y
+
+
+def batch_norm():
+    for shape, affine, relu, residual in BATCH_NORMS:
+        x, r, gamma, beta, mean, var = inputs = norm_inputs(shape, affine)
+        y = normed(True, inputs, relu, residual)
+        y.backward(tensor("dy", *shape))
+        yield struct("BatchNorm", norm_case(shape, affine, relu, residual) + [
+            ("y", literal(y)), ("running_mean", literal(mean)), ("running_var", literal(var)),
+            ("dx", literal(x.grad)), ("dresidual", f"Some({literal(r.grad)})" if residual else "None"),
+            ("dgamma", literal(gamma.grad)), ("dbeta", literal(beta.grad)),
+        ])
+
+
+def batch_norm_eval():
+    for shape, affine, relu, residual in BATCH_NORMS[3:8]:
+        y = normed(False, norm_inputs(shape, affine), relu, residual)
+        yield struct("BatchNormEval", norm_case(shape, affine, relu, residual) + [("y", literal(y))])
 
 
 def pooling():
-    for shape in [(2, 4, 6, 3), (1, 7, 5, 9), (3, 8, 8, 16), (2, 2, 2, 1), (2, 1, 1, 33), (2, 3, 4, 17)]:
-        for kind in ("max_pool_2x2", "global_mean", "global_max"):
-            x = tensor("x", *shape).requires_grad_()
-            if kind == "max_pool_2x2":
-                if shape[1] < 2:
-                    continue
-                y = nhwc(F.max_pool2d(nchw(x), 2))
-            else:
-                y = x.mean((1, 2)) if kind == "global_mean" else x.amax((1, 2))
-            y.backward(tensor("dy", *y.shape))
-            yield struct("Pooling", [("kind", f'"{kind}"'), ("shape", list(shape)), ("y", literal(y)), ("dx", literal(x.grad))])
+    maxima = [
+        ((2, 4, 6, 3), 2, 2), ((1, 7, 5, 9), 2, 2), ((3, 8, 8, 16), 2, 2), ((2, 2, 2, 1), 2, 2), ((2, 3, 4, 17), 2, 1),
+        ((2, 7, 8, 5), 3, 2), ((2, 6, 7, 4), 1, 3), ((3, 4, 4, 33), 4, 4),
+    ]
+    means = [(2, 4, 6, 3), (1, 7, 5, 9), (2, 1, 1, 33), (3, 8, 8, 64)]
+    for shape, size, stride in maxima + [(shape, 0, 0) for shape in means]:
+        x = tensor("x", *shape).requires_grad_()
+        y = nhwc(F.max_pool2d(nchw(x), size, stride)) if size else x.mean((1, 2))
+        y.backward(tensor("dy", *y.shape))
+        kind = f"Some(({size}, {stride}))" if size else "None"
+        yield struct("Pooling", [("maximum", kind), ("x", list(shape)), ("y", literal(y)), ("dx", literal(x.grad))])
 
 
 def linear():
@@ -159,20 +184,21 @@ def linear():
 
 
 def cross_entropy():
-    for n, classes, scale in [(6, 10, 4), (5, 2, 1), (3, 100, 10), (4, 10, 1000), (1, 10, 1), (33, 7, 2)]:
+    for n, classes, scale in [(6, 10, 4), (5, 2, 1), (3, 100, 10), (4, 10, 80), (1, 10, 1), (33, 7, 2)]:
         for smoothing in (0.0, 0.1):
             logits = tensor("logits", n, classes, affine=(0, scale)).requires_grad_()
             labels = torch.tensor([(7 * i + 3) % classes for i in range(n)])
             weights = tensor("weights", n, affine=(1, 0.5))
             loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
-            loss.backward(weights)
+            (loss * weights).mean().backward()
             p = logits.detach().softmax(1)
             el2n = (p - F.one_hot(labels, classes)).norm(dim=1)
-            entropy = torch.special.entr(p).sum(1)
             yield struct("CrossEntropy", [
                 ("n", n), ("classes", classes), ("scale", f"{scale:.1f}"), ("smoothing", smoothing),
-                ("loss", literal(loss)), ("probability", literal(p.gather(1, labels[:, None]))), ("max_probability", literal(p.amax(1))),
-                ("entropy", literal(entropy)), ("el2n", literal(el2n)), ("correct", int((p.argmax(1) == labels).sum())), ("dlogits", literal(logits.grad)),
+                ("loss", literal(loss)), ("cross_entropy", literal(F.cross_entropy(logits, labels, reduction="none"))),
+                ("p_label", literal(p.gather(1, labels[:, None]))), ("p_max", literal(p.amax(1))),
+                ("entropy", literal(torch.special.entr(p).sum(1))), ("el2n", literal(el2n)),
+                ("predicted", literal(p.argmax(1))), ("dlogits", literal(logits.grad)),
             ])
 
 
@@ -194,11 +220,11 @@ HEADER = """\
 
 /// A tensor: its length, sum, sum of v[i] cos(i), and some of its numbers with their indices.
 #[derive(Clone, Copy, Debug)]
-pub struct Literal {
-    pub len: usize,
-    pub sum: f64,
-    pub weighted: f64,
-    pub at: &'static [(usize, f64)],
+pub(crate) struct Literal {
+    pub(crate) len: usize,
+    pub(crate) sum: f64,
+    pub(crate) weighted: f64,
+    pub(crate) at: &'static [(usize, f64)],
 }
 
 const fn literal(len: usize, sum: f64, weighted: f64, at: &'static [(usize, f64)]) -> Literal {
@@ -206,84 +232,96 @@ const fn literal(len: usize, sum: f64, weighted: f64, at: &'static [(usize, f64)
 }
 
 #[derive(Debug)]
-pub struct Conv2d {
-    pub x: [usize; 4],
-    pub co: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
-    pub y_shape: [usize; 4],
-    pub y: Literal,
-    pub dx: Literal,
-    pub dweight: Literal,
+pub(crate) struct Conv2d {
+    pub(crate) x: [usize; 4],
+    pub(crate) co: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
+    pub(crate) y_shape: [usize; 4],
+    pub(crate) y: Literal,
+    pub(crate) dx: Literal,
+    pub(crate) dweight: Literal,
 }
 
 #[derive(Debug)]
-pub struct BatchNorm {
-    pub shape: [usize; 4],
-    pub offset: f32,
-    pub scale: f32,
-    pub training: bool,
-    pub relu: bool,
-    pub residual: bool,
-    pub y: Literal,
-    pub running_mean: Literal,
-    pub running_var: Literal,
-    pub dx: Literal,
-    pub dresidual: Option<Literal>,
-    pub dgamma: Literal,
-    pub dbeta: Literal,
+pub(crate) struct BatchNorm {
+    pub(crate) shape: [usize; 4],
+    pub(crate) offset: f32,
+    pub(crate) scale: f32,
+    pub(crate) relu: bool,
+    pub(crate) residual: bool,
+    pub(crate) y: Literal,
+    pub(crate) running_mean: Literal,
+    pub(crate) running_var: Literal,
+    pub(crate) dx: Literal,
+    pub(crate) dresidual: Option<Literal>,
+    pub(crate) dgamma: Literal,
+    pub(crate) dbeta: Literal,
 }
 
 #[derive(Debug)]
-pub struct Pooling {
-    pub kind: &'static str,
-    pub shape: [usize; 4],
-    pub y: Literal,
-    pub dx: Literal,
+pub(crate) struct BatchNormEval {
+    pub(crate) shape: [usize; 4],
+    pub(crate) offset: f32,
+    pub(crate) scale: f32,
+    pub(crate) relu: bool,
+    pub(crate) residual: bool,
+    pub(crate) y: Literal,
+}
+
+/// Maximum over windows of (size, stride), or the mean over the image.
+#[derive(Debug)]
+pub(crate) struct Pooling {
+    pub(crate) maximum: Option<(usize, usize)>,
+    pub(crate) x: [usize; 4],
+    pub(crate) y: Literal,
+    pub(crate) dx: Literal,
 }
 
 #[derive(Debug)]
-pub struct Linear {
-    pub n: usize,
-    pub ci: usize,
-    pub co: usize,
-    pub y: Literal,
-    pub dx: Literal,
-    pub dweight: Literal,
-    pub dbias: Option<Literal>,
+pub(crate) struct Linear {
+    pub(crate) n: usize,
+    pub(crate) ci: usize,
+    pub(crate) co: usize,
+    pub(crate) y: Literal,
+    pub(crate) dx: Literal,
+    pub(crate) dweight: Literal,
+    pub(crate) dbias: Option<Literal>,
 }
 
-/// The label of sample i is (7 i + 3) mod classes, its weight 1 + hashed / 2.
+/// The label of sample i is (7 i + 3) mod classes, its weight in the mean loss 1 + hashed / 2.
 #[derive(Debug)]
-pub struct CrossEntropy {
-    pub n: usize,
-    pub classes: usize,
-    pub scale: f32,
-    pub smoothing: f32,
-    pub correct: usize,
-    pub loss: Literal,
-    pub probability: Literal,
-    pub max_probability: Literal,
-    pub entropy: Literal,
-    pub el2n: Literal,
-    pub dlogits: Literal,
+pub(crate) struct CrossEntropy {
+    pub(crate) n: usize,
+    pub(crate) classes: usize,
+    pub(crate) scale: f32,
+    pub(crate) smoothing: f32,
+    pub(crate) loss: Literal,
+    pub(crate) cross_entropy: Literal,
+    pub(crate) p_label: Literal,
+    pub(crate) p_max: Literal,
+    pub(crate) entropy: Literal,
+    pub(crate) el2n: Literal,
+    pub(crate) predicted: Literal,
+    pub(crate) dlogits: Literal,
 }
 
 /// After four steps with the learning rates 0.1, 0.1, 0.05 and 0.2.
 #[derive(Debug)]
-pub struct Sgd {
-    pub momentum: f32,
-    pub nesterov: bool,
-    pub weight_decay: f32,
-    pub parameter: Literal,
+pub(crate) struct Sgd {
+    pub(crate) momentum: f32,
+    pub(crate) nesterov: bool,
+    pub(crate) weight_decay: f32,
+    pub(crate) parameter: Literal,
 }"""
 
 
 def main():
     print(HEADER)
-    for make, kind in [(conv2d, "Conv2d"), (batch_norm, "BatchNorm"), (pooling, "Pooling"), (linear, "Linear"), (cross_entropy, "CrossEntropy"), (sgd, "Sgd")]:
-        print(f"\npub const {make.__name__.upper()}: &[{kind}] = &[")
+    for make in (conv2d, batch_norm, batch_norm_eval, pooling, linear, cross_entropy, sgd):
+        kind = make.__name__.title().replace("_", "").replace("2D", "2d")
+        print(f"\npub(crate) const {make.__name__.upper()}: &[{kind}] = &[")
         for case in make():
             print(case + ",")
         print("];")
