@@ -47,7 +47,13 @@ impl Ties {
     fn fill(self, start: usize, keys: &mut [u32]) {
         let mut stream = Stream::new(self.seed, self.purpose, self.step);
         stream.seek_u64(start as u64 / 2);
-        keys.fill_with(|| stream.next_u32());
+        for pair in keys.chunks_mut(2) {
+            let word = stream.next_u64();
+            pair[0] = word as u32;
+            if let Some(second) = pair.get_mut(1) {
+                *second = (word >> 32) as u32;
+            }
+        }
     }
 }
 
@@ -88,6 +94,11 @@ impl Cut {
         }
     }
 
+    /// Whether some samples of the first key are in and others are not.
+    fn splits_ties(&self) -> bool {
+        self.keys[1..] != [0, 0]
+    }
+
     /// Goes down into the digit where the last missing sample lies.
     fn narrow(&mut self, level: usize, shift: u32, counts: &[u32]) {
         for (digit, &count) in counts.iter().enumerate().rev() {
@@ -120,8 +131,13 @@ where
 {
     fn cuts(&self, quotas: &[u32]) -> Vec<Cut> {
         let mut cuts: Vec<Cut> = quotas.iter().map(|&quota| Cut::new(quota)).collect();
-        // Counters of one class fit the first-level cache; many classes share that room.
-        let width = if quotas.len() <= 1024 { 11 } else { 8 };
+        // Wide digits need fewer passes, but the counters of all classes should stay in the cache
+        // and cost little beside the samples.
+        let width = match quotas.len() {
+            1 if self.samples > 1 << 18 => 16,
+            1..=1024 => 11,
+            _ => 8,
+        };
         for (level, bits) in [self.ranking.bits, 32, 32].into_iter().enumerate() {
             let mut shift = bits;
             while shift > 0 && cuts.iter().any(|cut| cut.open) {
@@ -205,24 +221,27 @@ where
 
     /// Writes the selected samples of a chunk to the front of `selected`; returns their number.
     fn collect_chunk(&self, cuts: &[Cut], chunk: Range<usize>, ties: &mut Vec<u32>, selected: &mut [u32]) -> usize {
+        let mut count = 0;
+        // Written always, kept if selected: no branch to mispredict.
+        let mut put = |i: usize, keep: bool| {
+            selected[count] = i as u32;
+            count += usize::from(keep);
+        };
         let splits_ties = |i: usize| {
             let cut = &cuts[(self.class)(i)];
-            cut.keys[1..] != [0, 0] && (self.ranking.key)(i) == cut.keys[0]
+            cut.splits_ties() && (self.ranking.key)(i) == cut.keys[0]
         };
-        ties.clear();
-        ties.resize(chunk.len(), 0);
-        if chunk.clone().any(splits_ties) {
+        if cuts.iter().any(Cut::splits_ties) && chunk.clone().any(splits_ties) {
+            ties.resize(chunk.len(), 0);
             self.ties.fill(chunk.start, ties);
-        }
-        let mut count = 0;
-        for (i, &tie) in chunk.zip(ties.iter()) {
-            let cut = &cuts[(self.class)(i)].keys;
-            let key = (self.ranking.key)(i);
-            let ahead = key > cut[0];
-            let level = key == cut[0] && (tie, position_key(i)) >= (cut[1], cut[2]);
-            // Written always, kept if selected: no branch to mispredict.
-            selected[count] = i as u32;
-            count += usize::from(ahead | level);
+            for (i, &tie) in chunk.zip(ties.iter()) {
+                put(
+                    i,
+                    [(self.ranking.key)(i), tie, position_key(i)] >= cuts[(self.class)(i)].keys,
+                );
+            }
+        } else {
+            chunk.for_each(|i| put(i, (self.ranking.key)(i) >= cuts[(self.class)(i)].keys[0]));
         }
         count
     }
@@ -250,6 +269,7 @@ impl Digit {
 
     /// Whether the digits above this one are those of the cut.
     fn continues(self, key: u32, cut: &Cut) -> bool {
-        cut.open && u64::from(key ^ cut.keys[self.level]) >> (self.shift + self.width) == 0
+        let above = u32::MAX.checked_shl(self.shift + self.width).unwrap_or(0);
+        cut.open && (key ^ cut.keys[self.level]) & above == 0
     }
 }

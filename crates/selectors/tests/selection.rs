@@ -561,7 +561,7 @@ fn class_balance_with_a_class_for_every_sample() {
 /// Several chunks of work, so that threads have something to race for.
 #[test]
 fn the_number_of_threads_does_not_matter() {
-    let n = 150_001;
+    let n = 300_001;
     let scores: Vec<f32> = words("test", 1, 0, n).iter().map(|w| (w % 1000) as f32).collect();
     let labels: Vec<u16> = words("test", 2, 0, n).iter().map(|w| (w % 7) as u16).collect();
     for labels in [None, Some(labels.as_slice())] {
@@ -596,8 +596,8 @@ fn the_number_of_threads_does_not_matter() {
 /// Several chunks of work against the definition, with ties across all of them.
 #[test]
 fn many_samples_agree_with_sorting() {
-    let n = 70_000;
-    for distinct in [1, 2, 300, u32::MAX] {
+    let n = 300_000;
+    for distinct in [1, 300, u32::MAX] {
         let scores: Vec<f32> = words("test", 1, 0, n)
             .iter()
             .map(|w| (w % distinct) as f32 - 100.0)
@@ -605,7 +605,7 @@ fn many_samples_agree_with_sorting() {
         let mut selector = build("uncertainty", &setup(n, 3), &Options::new());
         selector.observe(&all(n), &scores).unwrap();
         let ties = words("selector ties", 3, 8, n);
-        for k in [1, 2, 12_345, n / 2, n - 1, n] {
+        for k in [1, 12_345, n - 1] {
             assert!(
                 selector.select(k, 8).unwrap() == best_by_sorting(&scores, &ties, &all(n), k),
                 "{distinct} {k}"
