@@ -1,1 +1,11 @@
-//! To be written.
+//! Results of runs, and what is made of them: Parquet files, statistics, plots and gallery pages.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod atomic;
+mod error;
+pub mod results;
+pub mod statistics;
+
+pub use error::Error;
+pub use results::{EpochRow, Results, RunRow};

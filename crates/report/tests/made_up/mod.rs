@@ -1,0 +1,171 @@
+//! Made-up but plausible results, for tests and for looking at plots; no run ever gave these numbers.
+#![allow(dead_code, reason = "every test uses another part")]
+
+use dynaprune_report::{EpochRow, RunRow};
+
+/// What to make up.
+pub(crate) struct Grid<'a> {
+    pub(crate) profile: &'a str,
+    pub(crate) datasets: &'a [&'a str],
+    pub(crate) methods: &'a [&'a str],
+    pub(crate) pruned_fractions: &'a [f64],
+    pub(crate) seeds: u64,
+    pub(crate) epochs: u32,
+    pub(crate) train_samples: u64,
+}
+
+pub(crate) const MAIN_METHODS: &[&str] = &[
+    "full",
+    "random-static",
+    "random-dynamic",
+    "uncertainty",
+    "epsilon-greedy",
+    "ucb",
+];
+
+/// The grid of a small run on CIFAR-10.
+pub(crate) fn laptop(seeds: u64) -> (Vec<RunRow>, Vec<EpochRow>) {
+    rows(&Grid {
+        profile: "laptop",
+        datasets: &["cifar10"],
+        methods: MAIN_METHODS,
+        pruned_fractions: &[0.3, 0.5, 0.7],
+        seeds,
+        epochs: 60,
+        train_samples: 10_000,
+    })
+}
+
+/// The rows of all cells of a grid, `full` once a data set and seed.
+pub(crate) fn rows(grid: &Grid) -> (Vec<RunRow>, Vec<EpochRow>) {
+    let mut runs = Vec::new();
+    let mut epochs = Vec::new();
+    for dataset in grid.datasets {
+        for method in grid.methods {
+            let fractions = if *method == "full" {
+                &[0.0]
+            } else {
+                grid.pruned_fractions
+            };
+            for &pruned_fraction in fractions {
+                for seed in 0..grid.seeds {
+                    let id = hash(&format!("{} {dataset} {method} {pruned_fraction} {seed}", grid.profile));
+                    let (run, its_epochs) = run(grid, dataset, method, pruned_fraction, seed, id);
+                    runs.push(run);
+                    epochs.extend(its_epochs);
+                }
+            }
+        }
+    }
+    (runs, epochs)
+}
+
+fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64, id: u64) -> (RunRow, Vec<EpochRow>) {
+    let run_id = format!("{id:016x}");
+    let (ceiling, scale) = if dataset == "cifar100" {
+        (0.48, 1.5)
+    } else {
+        (0.805, 1.0)
+    };
+    // What the method loses at s = 1, and how fast it gets there.
+    let (loss, power) = match method {
+        "random-static" => (0.36, 2.3),
+        "random-dynamic" => (0.22, 2.5),
+        "uncertainty" => (0.41, 2.6),
+        "epsilon-greedy" => (0.33, 2.9),
+        "ucb" => (0.24, 2.8),
+        _ => (0.30, 2.0),
+    };
+    let noise = |step: u64| 2.0 * (mix(id ^ mix(step)) >> 11) as f64 / (1u64 << 53) as f64 - 1.0;
+    let last = ceiling - scale * loss * pruned_fraction.powf(power) + 0.006 * noise(0);
+
+    let samples = grid.train_samples;
+    let kept = ((1.0 - pruned_fraction) * samples as f64).round() as u64;
+    let scores = matches!(method, "uncertainty" | "epsilon-greedy" | "ucb");
+    let epoch_seconds = 9.0 * kept as f64 / 10_000.0;
+    let epochs: Vec<EpochRow> = (1..=grid.epochs)
+        .map(|epoch| {
+            let t = f64::from(epoch) / f64::from(grid.epochs);
+            let learning_rate = 0.1 * 0.2f64.powi([0.3, 0.6, 0.8].iter().filter(|&&at| t > at).count() as i32);
+            let wobble = 0.05 * (learning_rate / 0.1).sqrt() * noise(u64::from(epoch));
+            let progress = 1.0 - 0.75 * (-4.5 * t).exp() - 0.8 * learning_rate;
+            EpochRow {
+                run_id: run_id.clone(),
+                epoch,
+                samples: kept,
+                steps: kept.div_ceil(128),
+                learning_rate,
+                train_loss: 2.3 * (-5.0 * t).exp() + 0.01,
+                train_accuracy: (0.1 + 0.9 * progress).min(1.0),
+                test_accuracy: Some(if epoch == grid.epochs {
+                    last
+                } else {
+                    last * progress + wobble
+                }),
+                test_loss: Some(2.3 * (-3.0 * t).exp() + 0.6),
+                scoring_seconds: if scores && (epoch - 1) % 3 == 0 {
+                    samples as f64 / 10_000.0 * 2.6
+                } else {
+                    0.0
+                },
+                selection_seconds: if scores { 0.001 } else { 0.0 },
+                training_seconds: epoch_seconds * (1.0 + 0.04 * noise(1000 + u64::from(epoch))),
+                evaluation_seconds: 1.1,
+                other_seconds: 0.02,
+            }
+        })
+        .collect();
+    let sum = |of: fn(&EpochRow) -> f64| epochs.iter().map(of).sum::<f64>();
+    let flops = 0.21e9 * f64::from(grid.epochs);
+    let run = RunRow {
+        run_id,
+        profile: grid.profile.to_owned(),
+        dataset: dataset.to_owned(),
+        model: "resnet18".to_owned(),
+        method: method.to_owned(),
+        method_label: method.to_owned(),
+        pruned_fraction,
+        seed,
+        epochs: grid.epochs,
+        steps: epochs.iter().map(|row| row.steps).sum(),
+        samples_seen: epochs.iter().map(|row| row.samples).sum(),
+        unique_samples_seen: if method == "random-static" { kept } else { samples },
+        train_samples: samples,
+        kept_samples: kept,
+        test_samples: 10_000,
+        parameters: 701_466,
+        test_accuracy_last: last,
+        test_accuracy_best: last + 0.004,
+        train_accuracy_last: (last + 0.21).min(0.9987),
+        train_loss_last: 0.011,
+        scoring_seconds: sum(|row| row.scoring_seconds),
+        selection_seconds: sum(|row| row.selection_seconds),
+        training_seconds: sum(|row| row.training_seconds),
+        evaluation_seconds: sum(|row| row.evaluation_seconds),
+        other_seconds: sum(|row| row.other_seconds),
+        total_seconds: sum(|row| row.scoring_seconds + row.training_seconds + 1.121),
+        scoring_flops: if scores { flops / 9.0 * samples as f64 } else { 0.0 },
+        training_flops: flops * kept as f64,
+        evaluation_flops: flops / 3.0 * 10_000.0,
+        diverged: false,
+        device: "cpu: 2 threads of a made-up processor".to_owned(),
+        precision: "f32".to_owned(),
+        threads: 2,
+        code_version: "0.1.0 (made up)".to_owned(),
+        started_at: "2026-01-31T12:00:00Z".to_owned(),
+        spec: "{}".to_owned(),
+    };
+    (run, epochs)
+}
+
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)))
+}
+
+/// The finaliser of SplitMix64.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
