@@ -1,1 +1,37 @@
-//! To be written.
+//! Image data sets: readers that check every byte they can, the embedded digits, a synthetic set,
+//! and batches with augmentation.
+//!
+//! ```
+//! use dynaprune_datasets::{Normalization, Options, fill_batch, find};
+//!
+//! let digits = find("digits")?.load("data".as_ref(), &Options::new())?;
+//! let normalization = Normalization::of(&digits.train);
+//! let mut batch = vec![0.0; 2 * digits.train.image_len()];
+//! fill_batch(&digits.train, &[0, 5], &normalization, None, &mut batch);
+//! # Ok::<(), dynaprune_datasets::Error>(())
+//! ```
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod archive;
+mod augment;
+mod cifar;
+mod digits;
+mod error;
+mod files;
+mod images;
+mod mnist;
+mod normalization;
+mod options;
+mod registry;
+mod subset;
+pub mod synthetic;
+
+pub use augment::{Augmentation, Draw, fill_batch};
+pub use error::Error;
+pub use files::FileInfo;
+pub use images::{Dataset, Images};
+pub use normalization::Normalization;
+pub use options::{OptionInfo, OptionKind, OptionValue, Options};
+pub use registry::{Archive, DATASETS, DatasetInfo, Download, Layout, find};
+pub use subset::class_balanced_subset;

@@ -1,0 +1,91 @@
+//! Reading the known members of a `.tar.gz`.
+//!
+//! Only members that the data set lists are read, and what is written goes under the names of that
+//! list, so an archive has no say in where its content ends up.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+
+use crate::Error;
+use crate::files::{FileInfo, read_at_most, write_atomically};
+use crate::registry::Archive;
+
+/// The most that is decompressed of an archive, in bytes; the largest known one holds 187 MB.
+const LARGEST_CONTENT: u64 = 1 << 30;
+
+/// The content of the listed members of the archive in `folder`, by name, all checked.
+pub(crate) fn members(folder: &Path, archive: &Archive) -> Result<BTreeMap<&'static str, Vec<u8>>, Error> {
+    let path = archive.file.path(folder);
+    let bytes = archive.file.read(folder)?;
+    read_members(&path, &bytes, archive)
+}
+
+fn read_members(path: &Path, bytes: &[u8], archive: &Archive) -> Result<BTreeMap<&'static str, Vec<u8>>, Error> {
+    let io = |e| Error::io(path, e);
+    let mut tar = tar::Archive::new(GzDecoder::new(bytes).take(LARGEST_CONTENT));
+    let mut members = BTreeMap::new();
+    for entry in tar.entries().map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let Some(member) = listed(&entry.path_bytes(), archive) else {
+            continue;
+        };
+        let shown = path.join(archive.folder).join(member.name);
+        member.check_size(&shown, entry.size())?;
+        let size = entry.size();
+        let content = read_at_most(entry, size).map_err(|e| Error::io(&shown, e))?;
+        member.check(&shown, &content)?;
+        if members.insert(member.name, content).is_some() {
+            return Err(Error::malformed(&shown, "member", "a second one of that name", "one"));
+        }
+    }
+    match archive.members.iter().find(|member| !members.contains_key(member.name)) {
+        Some(member) => {
+            let name = format!("{}/{}", archive.folder, member.name);
+            Err(Error::malformed(
+                path,
+                "members",
+                format!("no `{name}`"),
+                format!("`{name}`"),
+            ))
+        }
+        None => Ok(members),
+    }
+}
+
+fn listed(path: &[u8], archive: &Archive) -> Option<&'static FileInfo> {
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    let name = path.strip_prefix(archive.folder.as_bytes())?.strip_prefix(b"/")?;
+    archive.members.iter().find(|member| member.name.as_bytes() == name)
+}
+
+/// Unpacks the archive at `path` to its folder under `root`: all of it or nothing.
+///
+/// A folder of that name that is there already is filled up and its wrong files are replaced.
+pub(crate) fn unpack(path: &Path, archive: &Archive, root: &Path) -> Result<(), Error> {
+    let bytes = archive.file.read_at(path)?;
+    let members = read_members(path, &bytes, archive)?;
+    let folder = root.join(archive.folder);
+    if folder.exists() {
+        for (name, content) in &members {
+            write_atomically(&folder.join(name), content)?;
+        }
+        return Ok(());
+    }
+    let part = root.join(format!(".{}.part-{}", archive.folder, std::process::id()));
+    let written = (|| {
+        fs::create_dir_all(&part).map_err(|e| Error::io(&part, e))?;
+        for (name, content) in &members {
+            write_atomically(&part.join(name), content)?;
+        }
+        fs::rename(&part, &folder).map_err(|e| Error::io(&folder, e))
+    })();
+    if written.is_err() {
+        // The error that counts is the one above.
+        let _ = fs::remove_dir_all(&part);
+    }
+    written
+}
