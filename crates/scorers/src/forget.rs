@@ -1,0 +1,299 @@
+//! Forget scores: how often training loses a sample again.
+//!
+//! Toneva et al. (2019), "An Empirical Study of Example Forgetting during Deep Neural Network
+//! Learning": a forgetting event of a sample is a change from correctly to wrongly classified
+//! between two consecutive presentations of it; what other samples do in between does not matter.
+//! A sample that was never classified correctly has no such event and yet is the hardest of all, so
+//! it gets a score of its own, see [`NeverLearned`].
+
+use crate::Error;
+use crate::error::check_length;
+use crate::registry::{Needs, ScorerInfo, VariantInfo};
+
+pub(crate) const INFO: ScorerInfo = ScorerInfo {
+    name: "forget",
+    summary: "how often training lost the sample again after it had been classified correctly",
+    needs: Needs::Correctness,
+    variants: &[
+        VariantInfo {
+            name: "never-learned-infinity",
+            summary: "a sample never learned ranks above all others",
+        },
+        VariantInfo {
+            name: "never-learned-presentations",
+            summary: "a sample never learned counts as forgotten at every presentation",
+        },
+        VariantInfo {
+            name: "never-learned-zero",
+            summary: "a sample never learned counts as never forgotten, among the easiest",
+        },
+    ],
+};
+
+/// Counts the forgetting events of one training run.
+///
+/// To be told of every presentation: in original scores those of (augmented) training, with the
+/// network as it was in the step that trained on the sample.
+#[derive(Clone, Debug)]
+pub struct ForgetCounter {
+    /// Forgetting events of each sample.
+    events: Vec<u32>,
+    /// Presentations of each sample.
+    presentations: Vec<u32>,
+    status: Vec<Status>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Status {
+    /// Never classified correctly.
+    NeverLearned,
+    /// Classified correctly at its last presentation.
+    Correct,
+    /// Classified correctly before, but not at its last presentation.
+    Forgotten,
+}
+
+impl ForgetCounter {
+    /// A counter for a data set of `samples` samples, none of them presented yet.
+    #[must_use]
+    pub fn new(samples: usize) -> Self {
+        Self {
+            events: vec![0; samples],
+            presentations: vec![0; samples],
+            status: vec![Status::NeverLearned; samples],
+        }
+    }
+
+    /// Takes in presentations of samples: `correct[j]` says whether sample `indices[j]` was
+    /// classified correctly. Presentations of one sample count in the order given.
+    ///
+    /// # Errors
+    /// The lists differ in length, or an index is not below the number of samples; nothing is
+    /// counted then.
+    pub fn observe(&mut self, indices: &[u32], correct: &[bool]) -> Result<(), Error> {
+        check_length("`correct`", correct.len(), indices.len())?;
+        let samples = self.events.len();
+        if let Some(position) = indices.iter().position(|&index| index as usize >= samples) {
+            return Err(Error::IndexOutOfRange {
+                index: indices[position],
+                position,
+                samples,
+            });
+        }
+        for (&index, &correct) in indices.iter().zip(correct) {
+            let i = index as usize;
+            self.presentations[i] += 1;
+            self.status[i] = match (self.status[i], correct) {
+                (_, true) => Status::Correct,
+                (Status::Correct, false) => {
+                    self.events[i] += 1;
+                    Status::Forgotten
+                }
+                (status, false) => status,
+            };
+        }
+        Ok(())
+    }
+
+    /// Forgetting events of each sample; 0 for one that was never learned.
+    #[must_use]
+    pub fn events(&self) -> &[u32] {
+        &self.events
+    }
+
+    /// How often each sample was presented.
+    #[must_use]
+    pub fn presentations(&self) -> &[u32] {
+        &self.presentations
+    }
+
+    /// Whether each sample was classified correctly at least once.
+    pub fn learned(&self) -> impl ExactSizeIterator<Item = bool> {
+        self.status.iter().map(|&status| status != Status::NeverLearned)
+    }
+}
+
+/// The score of a sample that was never classified correctly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeverLearned {
+    /// Infinite: above all others (the original definition).
+    Infinity,
+    /// The number of its presentations: as if forgotten at each (the code of Toneva et al.).
+    Presentations,
+    /// Zero, the opposite: among the samples that were never forgotten (DeepCore, CCS, DUAL).
+    Zero,
+}
+
+impl NeverLearned {
+    /// The meaning of a variant of the scorer `forget`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] lists the variants there are.
+    pub fn of_variant(name: &str) -> Result<Self, Error> {
+        Ok(match INFO.variant(name)?.name {
+            "never-learned-presentations" => Self::Presentations,
+            "never-learned-zero" => Self::Zero,
+            _ => Self::Infinity,
+        })
+    }
+}
+
+/// Forget scores: the events of all scoring runs, summed.
+///
+/// A sum cannot hold an infinite term without losing everything else: one run that never learned a
+/// sample would set it above one that all runs forgot again and again. So with
+/// [`NeverLearned::Infinity`] a sample is infinite if *no* run learned it; if some did, each of the
+/// others adds its number of presentations, the most that a run can add.
+///
+/// # Errors
+/// There is no run, runs differ in their number of samples, or a sample was not presented in one.
+pub fn forget_scores(runs: &[ForgetCounter], never_learned: NeverLearned) -> Result<Vec<f32>, Error> {
+    let samples = runs.first().ok_or(Error::NoRuns)?.events.len();
+    let mut sums = vec![0u64; samples];
+    let mut learned_by_any = vec![false; samples];
+    for (run, counter) in runs.iter().enumerate() {
+        check_length("the counter of a scoring run", counter.events.len(), samples)?;
+        for (sample, learned) in counter.learned().enumerate() {
+            let presentations = counter.presentations[sample];
+            if presentations == 0 {
+                return Err(Error::NotPresented { sample, run });
+            }
+            learned_by_any[sample] |= learned;
+            sums[sample] += u64::from(match never_learned {
+                NeverLearned::Infinity | NeverLearned::Presentations if !learned => presentations,
+                _ => counter.events[sample],
+            });
+        }
+    }
+    let score = |(sum, learned): (u64, bool)| match never_learned {
+        NeverLearned::Infinity if !learned => f32::INFINITY,
+        _ => sum as f32,
+    };
+    Ok(sums.into_iter().zip(learned_by_any).map(score).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynaprune_random::{Purpose, Stream};
+    use proptest::prelude::*;
+
+    /// Accuracy histories made by hand, one row a sample, one column an epoch.
+    const HISTORY: [(&str, u32); 8] = [
+        ("111111", 0),
+        ("000111", 0),
+        ("101010", 3),
+        ("010101", 2),
+        ("110011", 1),
+        ("000001", 0),
+        ("100000", 1),
+        ("000000", 0),
+    ];
+    const UNLEARNED: usize = 7;
+
+    fn presented(histories: &[&str]) -> ForgetCounter {
+        let mut counter = ForgetCounter::new(histories.len());
+        for epoch in 0..histories[0].len() {
+            for (sample, history) in histories.iter().enumerate() {
+                counter
+                    .observe(&[sample as u32], &[&history[epoch..=epoch] == "1"])
+                    .unwrap();
+            }
+        }
+        counter
+    }
+
+    fn counter() -> ForgetCounter {
+        presented(&HISTORY.map(|(history, _)| history))
+    }
+
+    #[test]
+    fn counts_the_events_of_histories_made_by_hand() {
+        assert_eq!(counter().events(), HISTORY.map(|(_, events)| events));
+        assert_eq!(counter().presentations(), [6; 8]);
+        let learned: Vec<bool> = counter().learned().collect();
+        assert_eq!(learned, [true, true, true, true, true, true, true, false]);
+    }
+
+    #[test]
+    fn every_variant_scores_samples_never_learned_in_its_way() {
+        let variants = INFO.variants.iter().map(|variant| variant.name);
+        for (variant, unlearned) in variants.zip([f32::INFINITY, 6.0, 0.0]) {
+            let never_learned = NeverLearned::of_variant(variant).unwrap();
+            let scores = forget_scores(&[counter()], never_learned).unwrap();
+            let mut expected = HISTORY.map(|(_, events)| events as f32);
+            expected[UNLEARNED] = unlearned;
+            assert_eq!(scores, expected, "{variant}");
+        }
+    }
+
+    #[test]
+    fn infinity_in_one_run_does_not_swallow_the_others() {
+        // Sample 0: never learned in one run of two. Sample 1: in none. Sample 2: forgotten a lot.
+        let runs = [
+            presented(&["0000", "0000", "1010"]),
+            presented(&["1101", "0000", "1010"]),
+        ];
+        let scores = |never_learned| forget_scores(&runs, never_learned).unwrap();
+        assert_eq!(scores(NeverLearned::Infinity), [5.0, f32::INFINITY, 4.0]);
+        assert_eq!(scores(NeverLearned::Presentations), [5.0, 8.0, 4.0]);
+        assert_eq!(scores(NeverLearned::Zero), [1.0, 0.0, 4.0]);
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        let mut counter = ForgetCounter::new(2);
+        assert_eq!(
+            counter.observe(&[0, 1], &[true]).unwrap_err().to_string(),
+            "the length of `correct` is 1: expected 2"
+        );
+        assert_eq!(
+            counter.observe(&[0, 2], &[true, true]).unwrap_err().to_string(),
+            "sample index 2 at position 1: expected an index below 2"
+        );
+        assert_eq!(counter.presentations(), [0, 0]);
+        counter.observe(&[0], &[true]).unwrap();
+        assert_eq!(
+            forget_scores(&[counter], NeverLearned::Zero).unwrap_err().to_string(),
+            "sample 1 was not presented in run 0: expected at least once"
+        );
+        assert_eq!(forget_scores(&[], NeverLearned::Zero), Err(Error::NoRuns));
+        let runs = [presented(&["1"]), presented(&["1", "1"])];
+        assert!(matches!(
+            forget_scores(&runs, NeverLearned::Zero),
+            Err(Error::Length { .. })
+        ));
+        assert!(NeverLearned::of_variant("never").is_err());
+    }
+
+    proptest! {
+        /// Against the definition: "10" counted in the history of each sample; batches of any size,
+        /// samples in another order in every epoch.
+        #[test]
+        fn batches_and_order_do_not_matter(
+            n in 1usize..30, epochs in 1usize..12, batch in 1usize..40, seed: u64,
+        ) {
+            let mut stream = Stream::new(seed, Purpose::new("test"), 0);
+            let histories: Vec<String> = (0..n)
+                .map(|_| (0..epochs).map(|_| ["0", "1"][stream.below(2) as usize]).collect())
+                .collect();
+            let mut counter = ForgetCounter::new(n);
+            for epoch in 0..epochs {
+                let order = Stream::new(seed, Purpose::new("test"), 1 + epoch as u64).permutation(n as u32);
+                for indices in order.chunks(batch) {
+                    let correct: Vec<bool> =
+                        indices.iter().map(|&i| &histories[i as usize][epoch..=epoch] == "1").collect();
+                    counter.observe(indices, &correct).unwrap();
+                }
+            }
+            let expected: Vec<f32> = histories
+                .iter()
+                .map(|history| match history.contains('1') {
+                    true => history.matches("10").count() as f32,
+                    false => f32::INFINITY,
+                })
+                .collect();
+            prop_assert_eq!(forget_scores(&[counter], NeverLearned::Infinity).unwrap(), expected);
+        }
+    }
+}
