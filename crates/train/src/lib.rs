@@ -1,1 +1,25 @@
-//! To be written.
+//! The training loop under data pruning: rounds, epochs, evaluation, schedules, and where the time
+//! went.
+//!
+//! [`run`] takes a checked cell and a data set and gives a [`RunRecord`]. One sample's way: its u8
+//! pixels are normalised and augmented into a batch (`dynaprune-datasets`), the network's forward
+//! pass tells its loss (`dynaprune-models`), the loss is observed by the selector
+//! (`dynaprune-selectors`), and the selector says whether the next epochs train on it.
+//!
+//! What is charged to whom: a pass that scores every sample is *scoring*; updating statistics of
+//! such a pass is part of it; choosing K samples is *selection*; batches, forward, backward and
+//! optimiser steps are *training*; the test set and the last look at the training set are
+//! *evaluation*; building the network and reporting progress are *other*.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod engine;
+mod error;
+mod pruning;
+mod record;
+mod run;
+pub mod schedule;
+
+pub use error::{Error, Result};
+pub use record::{EpochRecord, RunRecord, Watch};
+pub use run::run;

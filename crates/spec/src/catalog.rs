@@ -1,0 +1,112 @@
+//! What the names in a spec may be. The registries of the other crates fill it.
+
+use crate::choice::{Choice, Value};
+
+/// Everything that can be named in a spec.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Data sets.
+    pub datasets: Vec<DatasetEntry>,
+    /// Networks.
+    pub models: Vec<Entry>,
+    /// Methods.
+    pub methods: Vec<MethodEntry>,
+    /// Kinds of figure.
+    pub figures: Vec<String>,
+}
+
+/// A name and its options.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The name.
+    pub name: String,
+    /// Its options.
+    pub options: Vec<OptionSpec>,
+}
+
+/// A data set.
+#[derive(Clone, Debug)]
+pub struct DatasetEntry {
+    /// Its name and options.
+    pub entry: Entry,
+    /// Training samples, where they do not depend on an option.
+    pub train_samples: Option<usize>,
+    /// Test samples, likewise.
+    pub test_samples: Option<usize>,
+}
+
+/// A method of choosing samples.
+#[derive(Clone, Debug)]
+pub struct MethodEntry {
+    /// Its name and options.
+    pub entry: Entry,
+    /// Whether it removes samples; `full` does not.
+    pub pruned: bool,
+    /// Whether it learns from scores observed during training.
+    pub scored: bool,
+    /// Whether it selects every `selection_period` epochs, given its options.
+    pub rounds: fn(&Choice) -> bool,
+}
+
+/// An option.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptionSpec {
+    /// Its name, `snake_case`.
+    pub name: String,
+    /// What it may be.
+    pub kind: OptionKind,
+}
+
+/// The values an option takes. Without a default the option must be given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OptionKind {
+    /// A number in `[min, max]`.
+    Float {
+        /// When none is given.
+        default: Option<f64>,
+        /// The smallest.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// An integer in `[min, max]`.
+    Int {
+        /// When none is given.
+        default: Option<i64>,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// One of a few words.
+    Choice {
+        /// When none is given.
+        default: String,
+        /// All of them.
+        allowed: Vec<String>,
+    },
+    /// `true` or `false`.
+    Bool {
+        /// When none is given.
+        default: bool,
+    },
+    /// Any text.
+    Text {
+        /// When none is given.
+        default: Option<String>,
+    },
+}
+
+impl OptionKind {
+    /// The value when none is given.
+    #[must_use]
+    pub fn default_value(&self) -> Option<Value> {
+        match self {
+            Self::Float { default, .. } => default.map(Value::Float),
+            Self::Int { default, .. } => default.map(Value::Int),
+            Self::Choice { default, .. } => Some(Value::Text(default.clone())),
+            Self::Bool { default } => Some(Value::Bool(*default)),
+            Self::Text { default } => default.clone().map(Value::Text),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Profiles: the scale at which recipes run.
+
+use crate::catalog::Catalog;
+use crate::choice::Choice;
+use crate::error::{Result, Source};
+use crate::recipe::fractions;
+use crate::table::{Table, parse};
+use crate::training::{Budget, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Training};
+use std::path::Path;
+
+/// A checked profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Its name: that of its file.
+    pub name: String,
+    /// One line on what it is for.
+    pub summary: String,
+    /// Whether it is meant for a CUDA device only.
+    pub needs_cuda: bool,
+    /// The data set that stands in for the recipe's, if any.
+    pub dataset: Option<Choice>,
+    /// The only pruned fractions that are run, if not all of the recipe's.
+    pub pruned_fractions: Option<Vec<f64>>,
+    /// Repetitions, with seeds from 0.
+    pub seeds: u32,
+    /// N, if not all training samples.
+    pub train_samples: Option<usize>,
+    /// Test samples, if not all.
+    pub test_samples: Option<usize>,
+    /// The seed of the subsets.
+    pub subset_seed: u64,
+    /// The network.
+    pub model: Choice,
+    /// The training protocol.
+    pub training: Training,
+    /// Epochs between selection rounds.
+    pub selection_period: u32,
+    /// Whether selections are balanced over the classes.
+    pub class_balance: bool,
+    /// How samples are scored.
+    pub scoring: Scoring,
+}
+
+impl Profile {
+    /// Reads and checks a profile.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or anything in it is unknown, of the wrong type or impossible;
+    /// the error shows the place.
+    pub fn load(path: &Path, catalog: &Catalog) -> Result<Self> {
+        let source = Source::read(path)?;
+        let name = path
+            .file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        read(&source, name, catalog)
+    }
+}
+
+fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
+    let mut file = parse(source)?;
+    let summary = file.text("summary")?;
+    let needs_cuda = file.flag("needs_cuda", false)?;
+    let dataset = match file.take("dataset") {
+        Some(item) => Some(catalog.dataset(source, item)?.0),
+        None => None,
+    };
+    let pruned_fractions = file
+        .optional_list("pruned_fractions")?
+        .map(|items| fractions(source, items))
+        .transpose()?;
+    let seeds = file.int("seeds", None, 1, 1000)? as u32;
+
+    let (mut train_samples, mut test_samples, mut subset_seed) = (None, None, 0);
+    if let Some(mut subset) = file.table("subset")? {
+        train_samples = subset
+            .optional_int("train_samples", 1, u64::from(u32::MAX))?
+            .map(|n| n as usize);
+        test_samples = subset
+            .optional_int("test_samples", 1, u64::from(u32::MAX))?
+            .map(|n| n as usize);
+        subset_seed = subset.int("seed", Some(0), 0, i64::MAX as u64)?;
+        subset.finish()?;
+    }
+    let model = match file.take("model") {
+        None => return Err(file.missing("model")),
+        Some(item) => {
+            let find = |name: &str| catalog.models.iter().find(|m| m.name == name);
+            Table::choice(
+                source,
+                item,
+                "model",
+                find,
+                catalog.models.iter().map(|m| m.name.as_str()).collect(),
+            )?
+            .0
+        }
+    };
+    let training = match file.table("training")? {
+        None => return Err(file.missing("training")),
+        Some(table) => training(table)?,
+    };
+    let mut selection = match file.table("selection")? {
+        None => return Err(file.missing("selection")),
+        Some(table) => table,
+    };
+    let selection_period = selection.int("selection_period", None, 1, u64::from(training.epochs))? as u32;
+    let class_balance = selection.flag("class_balance", false)?;
+    let scoring = scoring(&mut selection)?;
+    selection.finish()?;
+    file.finish()?;
+    Ok(Profile {
+        name,
+        summary,
+        needs_cuda,
+        dataset,
+        pruned_fractions,
+        seeds,
+        train_samples,
+        test_samples,
+        subset_seed,
+        model,
+        training,
+        selection_period,
+        class_balance,
+        scoring,
+    })
+}
+
+fn training(mut table: Table) -> Result<Training> {
+    let positive = |v: f64| v > 0.0;
+    let share = |v: f64| (0.0..1.0).contains(&v);
+    let epochs = table.int("epochs", None, 1, 1_000_000)? as u32;
+    let training = Training {
+        epochs,
+        batch_size: table.int("batch_size", None, 1, 1 << 20)? as u32,
+        learning_rate: table.float("learning_rate", None, "a number above 0", positive)?,
+        momentum: table.float("momentum", Some(0.9), "a number from 0 to below 1", share)?,
+        nesterov: table.flag("nesterov", true)?,
+        weight_decay: table.float("weight_decay", Some(5e-4), "a number of at least 0", |v| v >= 0.0)?,
+        label_smoothing: table.float("label_smoothing", Some(0.0), "a number from 0 to below 1", share)?,
+        schedule: match table.table("schedule")? {
+            None => return Err(table.missing("schedule")),
+            Some(schedule) => read_schedule(schedule, epochs)?,
+        },
+        crop_padding: table.int("crop_padding", Some(0), 0, 1024)? as u32,
+        horizontal_flip: table.flag("horizontal_flip", false)?,
+        budget: table.word(
+            "budget",
+            Some(Budget::Epochs),
+            &[("epochs", Budget::Epochs), ("steps", Budget::Steps)],
+        )?,
+        precision: table.word("precision", Some(Precision::F32), &[("f32", Precision::F32)])?,
+        evaluate_every: table.int("evaluate_every", Some(1), 1, u64::from(epochs))? as u32,
+    };
+    table.finish()?;
+    Ok(training)
+}
+
+fn read_schedule(mut table: Table, epochs: u32) -> Result<Schedule> {
+    let kinds = [("constant", 0), ("step", 1), ("cosine", 2), ("one-cycle", 3)];
+    let factor = |v: f64| (0.0..=1.0).contains(&v);
+    const FACTOR: &str = "a number from 0 to 1";
+    let schedule = match table.word("kind", None, &kinds)? {
+        0 => Schedule::Constant,
+        1 => Schedule::Step {
+            milestones: milestones(&mut table, epochs)?,
+            factor: table.float("factor", None, "a number above 0 and at most 1", |v| {
+                v > 0.0 && v <= 1.0
+            })?,
+        },
+        2 => {
+            let below = f64::from(epochs);
+            let range = format!("a number from 0 to below {epochs}, the epochs");
+            Schedule::Cosine {
+                warmup_epochs: table.float("warmup_epochs", Some(0.0), &range, |v| (0.0..below).contains(&v))?,
+                final_factor: table.float("final_factor", Some(0.0), FACTOR, factor)?,
+            }
+        }
+        _ => Schedule::OneCycle {
+            warmup_fraction: table.float("warmup_fraction", Some(0.3), "a number above 0 and below 1", |v| {
+                v > 0.0 && v < 1.0
+            })?,
+            start_factor: table.float("start_factor", Some(0.04), FACTOR, factor)?,
+            final_factor: table.float("final_factor", Some(4e-6), FACTOR, factor)?,
+        },
+    };
+    table.finish()?;
+    Ok(schedule)
+}
+
+fn milestones(table: &mut Table, epochs: u32) -> Result<Vec<u32>> {
+    let source = table.source;
+    let mut milestones: Vec<u32> = Vec::new();
+    for item in table.list("milestones")? {
+        let least = milestones.last().map_or(1, |last| i64::from(*last) + 1);
+        let most = i64::from(epochs) - 1;
+        if least > most {
+            let message = format!("`milestones`: no epoch is left below {epochs}, the epochs");
+            return Err(source.error(item.span, message, None));
+        }
+        milestones.push(crate::table::int(source, &item, "milestones", least, most)? as u32);
+    }
+    Ok(milestones)
+}
+
+fn scoring(table: &mut Table) -> Result<Scoring> {
+    let scores = [
+        ("loss", Score::Loss),
+        ("one-minus-max-probability", Score::OneMinusMaxProbability),
+        ("entropy", Score::Entropy),
+        ("el2n", Score::El2n),
+    ];
+    let sources = [
+        ("forward-pass", ScoreSource::ForwardPass),
+        ("training", ScoreSource::Training),
+    ];
+    let rounds = [
+        ("random", FirstRound::Random),
+        ("full", FirstRound::Full),
+        ("scores", FirstRound::Scores),
+    ];
+    Ok(Scoring {
+        score: table.word("score", Some(Score::Loss), &scores)?,
+        score_source: table.word("score_source", Some(ScoreSource::ForwardPass), &sources)?,
+        first_round: table.word("first_round", Some(FirstRound::Random), &rounds)?,
+        ema_weight: table.float("ema_weight", Some(0.8), "a number above 0 and at most 1", |v| {
+            v > 0.0 && v <= 1.0
+        })?,
+    })
+}

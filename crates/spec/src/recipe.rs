@@ -1,0 +1,290 @@
+//! Recipes: a claim, a figure, and the grid of runs it is drawn from.
+
+use crate::catalog::{Catalog, DatasetEntry};
+use crate::cell::{Cell, DatasetSpec, kept};
+use crate::choice::Choice;
+use crate::error::{Result, Source};
+use crate::profile::Profile;
+use crate::table::{Item, Table, float, parse};
+use crate::training::Selection;
+use std::ops::Range;
+use std::path::Path;
+
+/// A checked recipe.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Its name: that of its file.
+    pub name: String,
+    /// The figure's title.
+    pub title: String,
+    /// The claims it bears on: `A1` to `A8`.
+    pub claims: Vec<String>,
+    /// The claim in words.
+    pub claim: String,
+    /// How to read the plot.
+    pub how_to_read: String,
+    /// The kind of figure.
+    pub figure: String,
+    /// The data sets.
+    pub datasets: Vec<Choice>,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// The pruned fractions s, ascending.
+    pub pruned_fractions: Vec<f64>,
+    source: Shared,
+    /// Where the data sets and the fractions are written, for errors found when they meet a profile.
+    dataset_spans: Vec<Range<usize>>,
+    fractions_span: Range<usize>,
+    /// The catalog's sizes of the data sets it was read with.
+    sizes: Vec<DatasetEntry>,
+}
+
+type Shared = std::sync::Arc<Source>;
+
+/// A method of a recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Its name and options.
+    pub choice: Choice,
+    /// Whether it removes samples.
+    pub pruned: bool,
+    /// Whether it learns from scores observed during training.
+    pub scored: bool,
+    /// Whether it selects every `selection_period` epochs.
+    pub rounds: bool,
+}
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or anything in it is unknown, of the wrong type or impossible;
+    /// the error shows the place.
+    pub fn load(path: &Path, catalog: &Catalog) -> Result<Self> {
+        let source = Shared::new(Source::read(path)?);
+        let name = path
+            .file_stem()
+            .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        read(source, name, catalog)
+    }
+
+    /// The runs it asks for in a profile, `seeds` of each (or as many as the profile says): seed by
+    /// seed, data set by data set, fraction by fraction. `full` appears once for each data set and
+    /// seed, with a pruned fraction of 0.
+    ///
+    /// # Errors
+    /// If the profile leaves none of the fractions, asks for more samples than there are, or a
+    /// fraction would keep none of them.
+    pub fn cells(&self, profile: &Profile, seeds: Option<u32>) -> Result<Vec<Cell>> {
+        let fractions = self.fractions(profile)?;
+        let datasets = match &profile.dataset {
+            Some(dataset) => vec![dataset.clone()],
+            None => self.datasets.clone(),
+        };
+        for (i, dataset) in datasets.iter().enumerate() {
+            self.check_size(i, dataset, &fractions, profile)?;
+        }
+        let mut cells = Vec::new();
+        for seed in 0..u64::from(seeds.unwrap_or(profile.seeds)) {
+            for dataset in &datasets {
+                let whole = self.methods.iter().filter(|m| !m.pruned).map(|m| (0.0, m));
+                let pruned = fractions
+                    .iter()
+                    .flat_map(|&s| self.methods.iter().filter(|m| m.pruned).map(move |m| (s, m)));
+                for (pruned_fraction, method) in whole.chain(pruned) {
+                    cells.push(cell(profile, dataset, method, pruned_fraction, seed));
+                }
+            }
+        }
+        Ok(cells)
+    }
+
+    fn fractions(&self, profile: &Profile) -> Result<Vec<f64>> {
+        let Some(wanted) = &profile.pruned_fractions else {
+            return Ok(self.pruned_fractions.clone());
+        };
+        let both: Vec<f64> = self
+            .pruned_fractions
+            .iter()
+            .copied()
+            .filter(|s| wanted.contains(s))
+            .collect();
+        if both.is_empty() {
+            let message = format!(
+                "profile `{}` runs the pruned fractions {wanted:?} only, none of these",
+                profile.name
+            );
+            return Err(self.source.error(self.fractions_span.clone(), message, None));
+        }
+        Ok(both)
+    }
+
+    fn check_size(&self, index: usize, dataset: &Choice, fractions: &[f64], profile: &Profile) -> Result<()> {
+        let Some(known) = self.sizes.iter().find(|d| d.entry.name == dataset.name) else {
+            return Ok(());
+        };
+        let span = || {
+            self.dataset_spans
+                .get(index)
+                .or(self.dataset_spans.first())
+                .cloned()
+                .unwrap_or(0..0)
+        };
+        let pairs = [
+            (profile.train_samples, known.train_samples, "training"),
+            (profile.test_samples, known.test_samples, "test"),
+        ];
+        for (asked, there, split) in pairs {
+            if let (Some(asked), Some(there)) = (asked, there)
+                && asked > there
+            {
+                let message = format!(
+                    "profile `{}` asks for {asked} {split} samples, data set `{}` has {there}",
+                    profile.name, dataset.name
+                );
+                return Err(self.source.error(span(), message, None));
+            }
+        }
+        let Some(samples) = profile.train_samples.or(known.train_samples) else {
+            return Ok(());
+        };
+        match fractions.iter().find(|&&s| kept(samples, s) == 0) {
+            Some(s) => {
+                let message = format!(
+                    "pruned fraction {s} keeps none of the {samples} samples of `{}`",
+                    dataset.name
+                );
+                Err(self.source.error(self.fractions_span.clone(), message, None))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn cell(profile: &Profile, dataset: &Choice, method: &Method, pruned_fraction: f64, seed: u64) -> Cell {
+    Cell {
+        profile: profile.name.clone(),
+        dataset: DatasetSpec {
+            name: dataset.name.clone(),
+            options: dataset.options.clone(),
+            train_samples: profile.train_samples,
+            test_samples: profile.test_samples,
+            subset_seed: profile.subset_seed,
+        },
+        model: profile.model.clone(),
+        method: method.choice.clone(),
+        pruned_fraction,
+        seed,
+        training: profile.training.clone(),
+        selection: Selection {
+            selection_period: (method.scored || method.rounds).then_some(profile.selection_period),
+            class_balance: method.pruned && profile.class_balance,
+            scoring: method.scored.then(|| profile.scoring.clone()),
+        },
+    }
+}
+
+fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
+    let source: &Source = &shared;
+    let mut file = parse(source)?;
+    let title = file.text("title")?;
+    let claims = texts(source, file.list("claims")?, "claims")?;
+    let claim = file.text("claim")?;
+    let how_to_read = file.text("how_to_read")?;
+    let figures: Vec<(&str, String)> = catalog.figures.iter().map(|f| (f.as_str(), f.clone())).collect();
+    let figure = file.word("figure", None, &figures)?;
+    let mut datasets = Vec::new();
+    let mut dataset_spans = Vec::new();
+    for item in file.list("datasets")? {
+        let (choice, span) = catalog.dataset(source, item)?;
+        if datasets.contains(&choice) {
+            return Err(source.error(span, format!("data set `{}` is listed twice", choice.name), None));
+        }
+        datasets.push(choice);
+        dataset_spans.push(span);
+    }
+    let mut methods: Vec<Method> = Vec::new();
+    for item in file.list("methods")? {
+        let (method, span) = catalog.method(source, item)?;
+        if methods.contains(&method) {
+            return Err(source.error(span, format!("method `{}` is listed twice", method.choice.name), None));
+        }
+        methods.push(method);
+    }
+    let items = file.list("pruned_fractions")?;
+    let fractions_span = match (items.first(), items.last()) {
+        (Some(first), Some(last)) => first.span.start..last.span.end,
+        _ => 0..0,
+    };
+    let pruned_fractions = fractions(source, items)?;
+    file.finish()?;
+    Ok(Recipe {
+        name,
+        title,
+        claims,
+        claim,
+        how_to_read,
+        figure,
+        datasets,
+        methods,
+        pruned_fractions,
+        dataset_spans,
+        fractions_span,
+        sizes: catalog.datasets.clone(),
+        source: shared,
+    })
+}
+
+/// Pruned fractions, each in [0, 1), ascending.
+pub(crate) fn fractions(source: &Source, items: Vec<Item>) -> Result<Vec<f64>> {
+    let mut fractions: Vec<f64> = Vec::new();
+    for item in items {
+        let s = float(source, &item, "pruned_fractions", "a number from 0 to below 1", |s| {
+            (0.0..1.0).contains(&s)
+        })?;
+        if fractions.contains(&s) {
+            return Err(source.error(item.span, format!("pruned fraction {s} is listed twice"), None));
+        }
+        fractions.push(s);
+    }
+    fractions.sort_by(f64::total_cmp);
+    Ok(fractions)
+}
+
+fn texts(source: &Source, items: Vec<Item>, path: &str) -> Result<Vec<String>> {
+    items
+        .iter()
+        .map(|item| crate::table::text(source, item, path))
+        .collect()
+}
+
+impl Catalog {
+    pub(crate) fn dataset<'s>(&self, source: &'s Source, item: Item<'s>) -> Result<(Choice, Range<usize>)> {
+        let find = |name: &str| self.datasets.iter().map(|d| &d.entry).find(|d| d.name == name);
+        Table::choice(
+            source,
+            item,
+            "data set",
+            find,
+            self.datasets.iter().map(|d| d.entry.name.as_str()).collect(),
+        )
+    }
+
+    fn method<'s>(&self, source: &'s Source, item: Item<'s>) -> Result<(Method, Range<usize>)> {
+        let entry = |name: &str| self.methods.iter().find(|m| m.entry.name == name);
+        let find = |name: &str| entry(name).map(|m| &m.entry);
+        let names = self.methods.iter().map(|m| m.entry.name.as_str()).collect();
+        let (choice, span) = Table::choice(source, item, "method", find, names)?;
+        let (pruned, scored, rounds) =
+            entry(&choice.name).map_or((true, false, false), |m| (m.pruned, m.scored, (m.rounds)(&choice)));
+        Ok((
+            Method {
+                choice,
+                pruned,
+                scored,
+                rounds,
+            },
+            span,
+        ))
+    }
+}

@@ -1,0 +1,147 @@
+//! How a network is trained, and how samples are scored and selected meanwhile.
+
+use serde::{Deserialize, Serialize};
+
+/// The training protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Epochs T; an epoch is one pass over the samples kept at the time.
+    pub epochs: u32,
+    /// Samples in a step.
+    pub batch_size: u32,
+    /// The learning rate that the schedule multiplies.
+    pub learning_rate: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Nesterov's momentum.
+    pub nesterov: bool,
+    /// Weight decay, on all parameters, added to the gradient.
+    pub weight_decay: f64,
+    /// Share of the target spread over all classes.
+    pub label_smoothing: f64,
+    /// The learning rate over the run.
+    pub schedule: Schedule,
+    /// Pixels by which an image is reflected at each side before a crop of its old size, 0 for none.
+    pub crop_padding: u32,
+    /// Whether half of the images are mirrored.
+    pub horizontal_flip: bool,
+    /// What is held equal between methods.
+    pub budget: Budget,
+    /// The numbers' format.
+    pub precision: Precision,
+    /// Epochs between evaluations on the test set; the last epoch always ends with one.
+    pub evaluate_every: u32,
+}
+
+/// The learning rate over the run, as a factor on `learning_rate`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Schedule {
+    /// 1 throughout.
+    Constant,
+    /// Times `factor` at each milestone.
+    Step {
+        /// Epochs, ascending.
+        milestones: Vec<u32>,
+        /// What each milestone multiplies by.
+        factor: f64,
+    },
+    /// A linear rise over `warmup_epochs`, then half a cosine from 1 to `final_factor`.
+    Cosine {
+        /// Epochs of the rise.
+        warmup_epochs: f64,
+        /// Where it ends.
+        final_factor: f64,
+    },
+    /// Half a cosine up from `start_factor` to 1, then one down to `final_factor`.
+    OneCycle {
+        /// Share of the run spent rising.
+        warmup_fraction: f64,
+        /// Where it starts.
+        start_factor: f64,
+        /// Where it ends.
+        final_factor: f64,
+    },
+}
+
+/// What is held equal between methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// The number of epochs: pruned runs take fewer steps, and save time.
+    Epochs,
+    /// The number of steps: pruned runs make more passes over fewer samples, and save nothing.
+    Steps,
+}
+
+/// The numbers' format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit throughout.
+    F32,
+}
+
+/// How samples are selected, as far as the method uses it: what it does not use is absent, so that
+/// it cannot change the cell's id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    /// Epochs between selection rounds, T_p.
+    pub selection_period: Option<u32>,
+    /// Whether K is split over the classes in proportion to their size.
+    pub class_balance: bool,
+    /// How samples are scored, for methods that learn from scores.
+    pub scoring: Option<Scoring>,
+}
+
+/// How samples are scored during training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scoring {
+    /// What a sample's score is.
+    pub score: Score,
+    /// Where it comes from.
+    pub score_source: ScoreSource,
+    /// What the first selection period trains on.
+    pub first_round: FirstRound,
+    /// Weight of the new score in the moving averages, a.
+    pub ema_weight: f64,
+}
+
+/// What a sample's score is; larger for a sample the network is less sure of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Score {
+    /// Cross-entropy against the label.
+    Loss,
+    /// 1 minus the largest class probability.
+    OneMinusMaxProbability,
+    /// Entropy of the predicted distribution.
+    Entropy,
+    /// L2 norm of softmax minus the one-hot label.
+    El2n,
+}
+
+/// Where scores come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScoreSource {
+    /// A pass over all samples in evaluation mode at each round; its time is charged to the method.
+    ForwardPass,
+    /// The training steps themselves; samples not selected keep their old scores.
+    Training,
+}
+
+/// What the first selection period trains on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstRound {
+    /// A random draw of K samples.
+    Random,
+    /// All samples.
+    Full,
+    /// The K samples that the initial network ranks highest.
+    Scores,
+}

@@ -1,0 +1,134 @@
+//! One network on one data set: training passes and passes that only look.
+
+use crate::error::{Error, Result};
+use candle_core::Device;
+use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization, fill_batch};
+use dynaprune_models::{Input, Mode, Net, find};
+use dynaprune_ops::{CrossEntropy, Sgd, column, read};
+use dynaprune_spec::Cell;
+
+/// What one pass tells of one sample; see [`column`].
+pub(crate) type Sample<'a> = &'a [f32; column::COLUMNS];
+
+/// A network with the data it is trained and tested on.
+pub(crate) struct Engine<'a> {
+    net: Net,
+    dataset: &'a Dataset,
+    normalization: Normalization,
+    augmentation: Augmentation,
+    seed: u64,
+    loss: CrossEntropy,
+    sgd: Sgd,
+    /// The learning rate that the schedule multiplies.
+    learning_rate: f64,
+}
+
+/// Which images a pass looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Split {
+    Train,
+    Test,
+}
+
+impl<'a> Engine<'a> {
+    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset) -> Result<Self> {
+        let name = &cell.model.name;
+        let model = find(name).ok_or_else(|| Error::UnknownModel {
+            name: name.clone(),
+            known: dynaprune_models::MODELS
+                .iter()
+                .map(|m| m.name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        let width = cell.model.int("width").map_err(|e| Error::Option {
+            name: name.clone(),
+            option: "width".to_owned(),
+            reason: e.to_string(),
+        })?;
+        let [height, image_width, channels] = dataset.train.shape();
+        let input = Input {
+            height,
+            width: image_width,
+            channels,
+            classes: dataset.classes.len(),
+        };
+        let graph = (model.build)(input, usize::try_from(width).unwrap_or(0))?;
+        let training = &cell.training;
+        Ok(Self {
+            net: Net::new(graph, training.batch_size as usize, cell.seed, &Device::Cpu)?,
+            dataset,
+            normalization: Normalization::of(&dataset.train),
+            augmentation: Augmentation {
+                crop_padding: training.crop_padding as usize,
+                horizontal_flip: training.horizontal_flip,
+            },
+            seed: cell.seed,
+            loss: CrossEntropy {
+                label_smoothing: training.label_smoothing as f32,
+            },
+            sgd: Sgd {
+                learning_rate: training.learning_rate as f32,
+                momentum: training.momentum as f32,
+                nesterov: training.nesterov,
+                weight_decay: training.weight_decay as f32,
+            },
+            learning_rate: training.learning_rate,
+        })
+    }
+
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    pub(crate) fn batch_size(&self) -> usize {
+        self.net.capacity()
+    }
+
+    /// One training step on the images `indices`, augmented as epoch `epoch` has it, with `factor`
+    /// times the learning rate; `each` gets what the forward pass tells of each, in order.
+    pub(crate) fn train(&mut self, indices: &[u32], epoch: u32, factor: f64, each: impl FnMut(Sample)) -> Result<()> {
+        let draw = Draw {
+            augmentation: self.augmentation,
+            seed: self.seed,
+            epoch: u64::from(epoch),
+        };
+        self.load(Split::Train, indices, Some(&draw))?;
+        let samples = self.net.forward_backward(self.loss)?;
+        report(samples, each)?;
+        self.sgd.learning_rate = (self.learning_rate * factor) as f32;
+        Ok(self.net.step(&self.sgd)?)
+    }
+
+    /// A pass in evaluation mode and without augmentation over the images `indices`; `each` gets
+    /// what it tells of each, in order.
+    pub(crate) fn look(&mut self, split: Split, indices: &[u32], mut each: impl FnMut(Sample)) -> Result<()> {
+        for batch in indices.chunks(self.batch_size()) {
+            self.load(split, batch, None)?;
+            let samples = self.net.evaluate(self.loss, Mode::Evaluate)?;
+            report(samples, &mut each)?;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, split: Split, indices: &[u32], draw: Option<&Draw>) -> Result<()> {
+        let images: &Images = match split {
+            Split::Train => &self.dataset.train,
+            Split::Test => &self.dataset.test,
+        };
+        let normalization = &self.normalization;
+        Ok(self.net.load(indices.len(), |pixels, labels| {
+            fill_batch(images, indices, normalization, draw, pixels);
+            for (label, &index) in labels.iter_mut().zip(indices) {
+                *label = u32::from(images.labels[index as usize]);
+            }
+        })?)
+    }
+}
+
+fn report(samples: &candle_core::Tensor, mut each: impl FnMut(Sample)) -> Result<()> {
+    Ok(read(samples, |samples: &[f32]| {
+        samples.as_chunks().0.iter().for_each(&mut each);
+        Ok(())
+    })?)
+}

@@ -1,0 +1,175 @@
+//! Which samples an epoch trains on: the selector's calendar and its observations.
+
+use crate::engine::{Engine, Sample, Split};
+use crate::error::{Error, Result};
+use dynaprune_ops::column;
+use dynaprune_selectors::{Cadence, Options, Selector, Setup, Value, method};
+use dynaprune_spec::{Cell, FirstRound, Score, ScoreSource, Scoring};
+
+/// The selector of a run with its calendar.
+///
+/// Positions count the N samples of the run's training set from 0.
+pub(crate) struct Pruning {
+    selector: Box<dyn Selector>,
+    cadence: Cadence,
+    samples: usize,
+    kept: usize,
+    period: u32,
+    scoring: Option<Scoring>,
+    seed: u64,
+    /// The positions kept now, ascending.
+    selected: Vec<u32>,
+    /// Room for the scores of a pass.
+    observed: Vec<f32>,
+}
+
+impl Pruning {
+    /// `labels` are those of the N samples, `static_scores` the score table of a `static` method.
+    pub(crate) fn new(cell: &Cell, labels: &[u16], static_scores: Option<&[f32]>) -> Result<Self> {
+        let info = method(&cell.method.name)?;
+        let selection = &cell.selection;
+        // `scores`, the place of a score table, has been followed by the caller.
+        let known = |name: &str| info.options.iter().any(|o| o.name == name);
+        let given = cell.method.options.iter().filter(|(name, _)| known(name));
+        let options: Options = given.map(|(name, value)| (name.clone(), option(value))).collect();
+        let setup = Setup {
+            samples: labels.len(),
+            seed: cell.seed,
+            ema_weight: selection
+                .scoring
+                .as_ref()
+                .map_or(Setup::default().ema_weight, |s| s.ema_weight),
+            labels: selection.class_balance.then_some(labels),
+            static_scores: static_scores.filter(|_| info.static_scores),
+        };
+        Ok(Self {
+            selector: info.build(&setup, &options)?,
+            cadence: info.cadence(&options)?,
+            samples: labels.len(),
+            kept: dynaprune_spec::kept(labels.len(), cell.pruned_fraction),
+            period: selection.selection_period.unwrap_or(1),
+            scoring: selection.scoring.clone().filter(|_| info.scored),
+            seed: cell.seed,
+            selected: Vec::new(),
+            observed: Vec::new(),
+        })
+    }
+
+    /// Checks that the method has what it needs before any time is spent.
+    pub(crate) fn check(cell: &Cell, samples: usize, static_scores: Option<&[f32]>) -> Result<()> {
+        match static_scores {
+            Some(scores) if scores.len() != samples => Err(Error::Dataset {
+                dataset: cell.dataset.name.clone(),
+                reason: format!(
+                    "expected a score for each of its {samples} samples, found {}",
+                    scores.len()
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// K.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// The positions to train on in the current epoch, ascending.
+    pub(crate) fn selected(&self) -> &[u32] {
+        &self.selected
+    }
+
+    /// Scores every sample if epoch `epoch` begins with a round that needs it: a pass over all N in
+    /// evaluation mode. `indices` gives each position's image. Returns the samples scored.
+    pub(crate) fn score(&mut self, epoch: u32, engine: &mut Engine, indices: &[u32]) -> Result<usize> {
+        let Some(scoring) = &self.scoring else { return Ok(0) };
+        let round = epoch.is_multiple_of(self.period);
+        if !round || scoring.score_source != ScoreSource::ForwardPass || self.without_scores(epoch) {
+            return Ok(0);
+        }
+        let score = scoring.score;
+        self.observed.clear();
+        engine.look(Split::Train, indices, |sample| self.observed.push(value(score, sample)))?;
+        let positions: Vec<u32> = (0..self.samples as u32).collect();
+        self.selector.observe(&positions, &self.observed)?;
+        Ok(self.samples)
+    }
+
+    /// Chooses the samples of epoch `epoch`, if it is time to.
+    pub(crate) fn select(&mut self, epoch: u32) -> Result<()> {
+        let round = epoch.is_multiple_of(self.period);
+        let due = match self.cadence {
+            Cadence::Once => epoch == 0,
+            Cadence::EveryEpoch => true,
+            Cadence::EveryRound => round,
+        };
+        if !due {
+            return Ok(());
+        }
+        if self.without_scores(epoch) {
+            self.selected = match self.scoring.as_ref().map(|s| s.first_round) {
+                Some(FirstRound::Full) => (0..self.samples as u32).collect(),
+                _ => {
+                    let setup = Setup {
+                        samples: self.samples,
+                        seed: self.seed,
+                        ..Setup::default()
+                    };
+                    method("random-static")?
+                        .build(&setup, &Options::new())?
+                        .select(self.kept, 0)?
+                }
+            };
+            return Ok(());
+        }
+        let draw = if self.cadence == Cadence::EveryRound {
+            epoch / self.period
+        } else {
+            epoch
+        };
+        self.selected = self.selector.select(self.kept, u64::from(draw))?;
+        Ok(())
+    }
+
+    /// Whether training steps feed the selector, and what one does.
+    pub(crate) fn training_score(&self) -> Option<Score> {
+        self.scoring
+            .as_ref()
+            .filter(|s| s.score_source == ScoreSource::Training)
+            .map(|s| s.score)
+    }
+
+    /// Takes in the scores of one training step.
+    pub(crate) fn observe(&mut self, positions: &[u32], scores: &[f32]) -> Result<()> {
+        Ok(self.selector.observe(positions, scores)?)
+    }
+
+    /// Whether the epoch belongs to a first round that is drawn without scores: an untrained
+    /// network ranks whole classes, not samples.
+    fn without_scores(&self, epoch: u32) -> bool {
+        epoch < self.period
+            && self
+                .scoring
+                .as_ref()
+                .is_some_and(|s| s.first_round != FirstRound::Scores)
+    }
+}
+
+/// A sample's score: larger for a sample the network is less sure of.
+pub(crate) fn value(score: Score, sample: Sample) -> f32 {
+    match score {
+        Score::Loss => sample[column::CROSS_ENTROPY],
+        Score::OneMinusMaxProbability => 1.0 - sample[column::P_MAX],
+        Score::Entropy => sample[column::ENTROPY],
+        Score::El2n => sample[column::EL2N],
+    }
+}
+
+fn option(value: &dynaprune_spec::Value) -> Value {
+    match value {
+        dynaprune_spec::Value::Bool(b) => Value::Bool(*b),
+        dynaprune_spec::Value::Int(i) => Value::Int(*i),
+        dynaprune_spec::Value::Float(f) => Value::Float(*f),
+        dynaprune_spec::Value::Text(t) => Value::Text(t.clone()),
+    }
+}
