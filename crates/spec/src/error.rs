@@ -143,7 +143,8 @@ pub(crate) fn suggestion<S: AsRef<str>>(found: &str, names: impl IntoIterator<It
     (near.0 <= 1 + found.chars().count() / 4).then(|| format!("did you mean `{}`?", near.1))
 }
 
-/// The edits (Levenshtein) between two names; `-`, `_` and case do not count.
+/// The edits between two names: insertions, deletions, replacements and swaps of neighbours (optimal
+/// string alignment); `-`, `_` and case do not count.
 fn distance(a: &str, b: &str) -> usize {
     let plain = |s: &str| -> Vec<char> {
         s.chars()
@@ -151,15 +152,19 @@ fn distance(a: &str, b: &str) -> usize {
             .collect()
     };
     let (a, b) = (plain(a), plain(b));
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+    // Row i holds the edits from the first i characters of `a` to each beginning of `b`.
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let replaced = rows[i][j] + usize::from(a[i] != b[j]);
+            let mut edits = replaced.min(rows[i][j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                edits = edits.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(edits);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }

@@ -72,11 +72,16 @@ fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
 
     let (mut train_samples, mut test_samples, mut subset_seed) = (None, None, 0);
     if let Some(mut subset) = file.table("subset")? {
+        // The recipe's data sets are not known yet, that of the profile is.
+        let known = dataset
+            .as_ref()
+            .and_then(|choice| catalog.datasets.iter().find(|d| d.entry.name == choice.name));
+        let most = |samples: Option<usize>| samples.map_or(u64::from(u32::MAX), |n| n as u64);
         train_samples = subset
-            .optional_int("train_samples", 1, u64::from(u32::MAX))?
+            .optional_int("train_samples", 1, most(known.and_then(|d| d.train_samples)))?
             .map(|n| n as usize);
         test_samples = subset
-            .optional_int("test_samples", 1, u64::from(u32::MAX))?
+            .optional_int("test_samples", 1, most(known.and_then(|d| d.test_samples)))?
             .map(|n| n as usize);
         subset_seed = subset.int("seed", Some(0), 0, i64::MAX as u64)?;
         subset.finish()?;
