@@ -5,7 +5,7 @@ use crate::inputs::{
 use crate::literals::CROSS_ENTROPY;
 use candle_core::{D, DType, Device, Result, Tensor};
 use dynaprune_ops::CrossEntropy;
-use dynaprune_ops::column::{COLUMNS, CROSS_ENTROPY as PLAIN, EL2N, ENTROPY, LOSS, P_LABEL, P_MAX, PREDICTED};
+use dynaprune_ops::column::{COLUMNS, CORRECT, CROSS_ENTROPY as PLAIN, EL2N, ENTROPY, LOSS, P_LABEL, P_MAX, PREDICTED};
 use proptest::prelude::*;
 
 /// A softmax over at most 100 classes; logits of size 100 lose a factor of 100 to f32.
@@ -149,7 +149,8 @@ proptest! {
         let logits = tensor(&affine("logits", n * classes, 0.0, scale), &[n, classes]);
         let samples = values(&run(0.0, &logits, &labels(n, classes), None).expect("runs")[0]);
         let predicted = logits.argmax(D::Minus1).and_then(|p| p.to_vec1::<u32>()).expect("indices");
-        for (sample, predicted) in samples.chunks_exact(COLUMNS).zip(predicted) {
+        let labels = labels(n, classes).to_vec1::<u32>().expect("labels");
+        for ((sample, predicted), label) in samples.chunks_exact(COLUMNS).zip(predicted).zip(labels) {
             prop_assert!(sample[LOSS] >= 0.0 && sample[LOSS] == sample[PLAIN]);
             prop_assert!(0.0 <= sample[P_LABEL] && sample[P_LABEL] <= sample[P_MAX] && sample[P_MAX] <= 1.0 + 1e-6);
             prop_assert!(sample[P_MAX] * classes as f32 >= 1.0 - 1e-5);
@@ -157,6 +158,7 @@ proptest! {
             prop_assert!(sample[EL2N] >= (1.0 - sample[P_LABEL]) * (1.0 - 1e-5) - 1e-6);
             prop_assert!(sample[EL2N] <= 2f32.sqrt() + 1e-6);
             prop_assert_eq!(sample[PREDICTED], predicted as f32);
+            prop_assert_eq!(sample[CORRECT], f32::from(predicted == label));
         }
     }
 }

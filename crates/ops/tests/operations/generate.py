@@ -80,6 +80,10 @@ def conv2d():
         (1, 7, 9, 3, 4, 5, 2, 2),
         (4, 16, 16, 32, 64, 3, 1, 1),
         (2, 8, 8, 64, 64, 3, 1, 1),
+        # Layers of ResNet-20 and ResNet-18: many pixels, many channels, partial sums over the batch.
+        (64, 32, 32, 16, 16, 3, 1, 1),
+        (9, 8, 8, 128, 128, 3, 2, 1),
+        (3, 4, 4, 512, 512, 3, 1, 1),
     ]
     for n, h, w, ci, co, k, s, p in cases:
         x = tensor("x", n, h, w, ci).requires_grad_()

@@ -66,10 +66,11 @@ pub(crate) fn assert_literal(what: &str, found: &[f32], expected: &Literal, tole
     }
 }
 
-/// Asserts that `found` and `expected` differ by at most `tolerance` times the largest of `expected`.
+/// Asserts that `found` and `expected` differ by at most `tolerance` times the largest of `expected`,
+/// or times 1, the size of the terms of every sum here: a few numbers may all cancel.
 pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0, |m: f64, &v| m.max(v.abs()));
+    let largest = expected.iter().fold(1.0, |m: f64, &v| m.max(v.abs()));
     for (i, (&f, &e)) in found.iter().zip(expected).enumerate() {
         let off = (f64::from(f) - e).abs();
         assert!(
@@ -91,7 +92,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// Asserts that `gradient`, given by the operation for `sum(f(x) * dy)`, is the slope of that sum
 /// along a direction through `x`, by central differences of the definition `f` in f64.
 ///
-/// Both sides are compared to the size of the terms of their dot product.
+/// The tolerance is relative to the terms of that slope, none taken as less than the largest `dy`.
 pub(crate) fn assert_derivative(
     what: &str,
     f: impl Fn(&[f64]) -> Vec<f64>,
@@ -110,7 +111,12 @@ pub(crate) fn assert_derivative(
     let gradient = widened(gradient);
     assert_eq!(gradient.len(), x.len(), "{what}");
     let found = dot(&gradient, &direction);
-    let scale: f64 = gradient.iter().zip(&direction).map(|(g, d)| (g * d).abs()).sum();
+    let least = dy.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    let scale: f64 = gradient
+        .iter()
+        .zip(&direction)
+        .map(|(g, d)| g.abs().max(least) * d.abs())
+        .sum();
     let off = (found - expected).abs();
     assert!(
         off <= tolerance * scale,
