@@ -11,11 +11,11 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 
 use crate::Error;
-use crate::files::{FileInfo, read_at_most, write_atomically};
+use crate::files::{FileInfo, part_path, read_at_most, write_atomically};
 use crate::registry::Archive;
 
 /// The most that is decompressed of an archive, in bytes; the largest known one holds 187 MB.
-const LARGEST_CONTENT: u64 = 1 << 30;
+const LARGEST_CONTENT: u64 = 1 << 28;
 
 /// The content of the listed members of the archive in `folder`, by name, all checked.
 pub(crate) fn members(folder: &Path, archive: &Archive) -> Result<BTreeMap<&'static str, Vec<u8>>, Error> {
@@ -63,29 +63,32 @@ fn listed(path: &[u8], archive: &Archive) -> Option<&'static FileInfo> {
 }
 
 /// Unpacks the archive at `path` to its folder under `root`: all of it or nothing.
-///
-/// A folder of that name that is there already is filled up and its wrong files are replaced.
 pub(crate) fn unpack(path: &Path, archive: &Archive, root: &Path) -> Result<(), Error> {
     let bytes = archive.file.read_at(path)?;
-    let members = read_members(path, &bytes, archive)?;
-    let folder = root.join(archive.folder);
+    place(&read_members(path, &bytes, archive)?, &root.join(archive.folder))
+}
+
+/// Writes the files of a folder: all of them or nothing. If there is such a folder already, they
+/// are put into it one by one.
+pub(crate) fn place(files: &BTreeMap<&'static str, Vec<u8>>, folder: &Path) -> Result<(), Error> {
+    let write_to = |folder: &Path| {
+        files
+            .iter()
+            .try_for_each(|(name, content)| write_atomically(&folder.join(name), content))
+    };
     if folder.exists() {
-        for (name, content) in &members {
-            write_atomically(&folder.join(name), content)?;
-        }
-        return Ok(());
+        return write_to(folder);
     }
-    let part = root.join(format!(".{}.part-{}", archive.folder, std::process::id()));
-    let written = (|| {
-        fs::create_dir_all(&part).map_err(|e| Error::io(&part, e))?;
-        for (name, content) in &members {
-            write_atomically(&part.join(name), content)?;
-        }
-        fs::rename(&part, &folder).map_err(|e| Error::io(&folder, e))
-    })();
-    if written.is_err() {
-        // The error that counts is the one above.
-        let _ = fs::remove_dir_all(&part);
+    let part = part_path(folder);
+    let io = |e| Error::io(&part, e);
+    if part.exists() {
+        fs::remove_dir_all(&part).map_err(io)?;
     }
-    written
+    fs::create_dir_all(&part).map_err(io)?;
+    write_to(&part)
+        .and_then(|()| fs::rename(&part, folder).map_err(io))
+        .inspect_err(|_| {
+            // The error that counts is that of the writing.
+            let _ = fs::remove_dir_all(&part);
+        })
 }

@@ -7,8 +7,12 @@
 //! is held against the MD5 sums of the binary version; and as Hugging Face stores CIFAR-10's five
 //! training files in another order, they are put back into the official one.
 
+#[cfg(feature = "hub")]
+mod hub;
 mod names;
 mod pickle;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -59,12 +63,25 @@ pub(crate) const CIFAR10: DatasetInfo = DatasetInfo {
             files: &[CIFAR10_PYTHON.file],
             read: |root| CIFAR10_FORMAT.read_archive(root, &CIFAR10_PYTHON, pickle::read),
         },
+        Layout {
+            name: "Parquet files of Hugging Face",
+            folder: "cifar10",
+            files: PARQUET,
+            read: |folder| read_parquet(&CIFAR10_FORMAT, folder),
+        },
+        Layout {
+            name: "Parquet files of Hugging Face, folder of the repository",
+            folder: "cifar10/plain_text",
+            files: PARQUET,
+            read: |folder| read_parquet(&CIFAR10_FORMAT, folder),
+        },
     ],
     download: Some(Download {
         base_url: BASE_URL,
         folder: "",
         files: &[CIFAR10_BINARY.file],
         archives: &[CIFAR10_BINARY, CIFAR10_PYTHON],
+        from_hub: Some(|repository, root| from_hub(&CIFAR10_FORMAT, &CIFAR10_BINARY, repository, root)),
     }),
     load: |root, _| CIFAR10.load_files(root),
 };
@@ -103,12 +120,25 @@ pub(crate) const CIFAR100: DatasetInfo = DatasetInfo {
             files: &[CIFAR100_PYTHON.file],
             read: |root| CIFAR100_FORMAT.read_archive(root, &CIFAR100_PYTHON, pickle::read),
         },
+        Layout {
+            name: "Parquet files of Hugging Face",
+            folder: "cifar100",
+            files: PARQUET,
+            read: |folder| read_parquet(&CIFAR100_FORMAT, folder),
+        },
+        Layout {
+            name: "Parquet files of Hugging Face, folder of the repository",
+            folder: "cifar100/cifar100",
+            files: PARQUET,
+            read: |folder| read_parquet(&CIFAR100_FORMAT, folder),
+        },
     ],
     download: Some(Download {
         base_url: BASE_URL,
         folder: "",
         files: &[CIFAR100_BINARY.file],
         archives: &[CIFAR100_BINARY, CIFAR100_PYTHON],
+        from_hub: Some(|repository, root| from_hub(&CIFAR100_FORMAT, &CIFAR100_BINARY, repository, root)),
     }),
     load: |root, _| CIFAR100.load_files(root),
 };
@@ -178,6 +208,20 @@ const CIFAR100_PYTHON: Archive = Archive {
         python_file("test", "f0ef6b0ae62326f3e7ffdfab6717acfc"),
     ],
 };
+
+/// The training split, then the test split.
+const PARQUET: &[FileInfo] = &[
+    FileInfo {
+        name: "train-00000-of-00001.parquet",
+        size: None,
+        md5: None,
+    },
+    FileInfo {
+        name: "test-00000-of-00001.parquet",
+        size: None,
+        md5: None,
+    },
+];
 
 const fn python_file(name: &'static str, md5: &'static str) -> FileInfo {
     FileInfo {
@@ -355,6 +399,25 @@ impl Records {
         }
         hex(&hash.finalize())
     }
+}
+
+#[cfg(feature = "hub")]
+use hub::{from_hub, read_parquet};
+
+#[cfg(not(feature = "hub"))]
+fn read_parquet(_format: &Format, folder: &Path) -> Result<Dataset, Error> {
+    Err(Error::NeedsFeature {
+        what: format!("reading {}", PARQUET[0].path(folder).display()),
+        feature: "hub",
+    })
+}
+
+#[cfg(not(feature = "hub"))]
+fn from_hub(_format: &Format, _archive: &Archive, repository: &str, _root: &Path) -> Result<(), Error> {
+    Err(Error::NeedsFeature {
+        what: format!("downloading {repository} from Hugging Face"),
+        feature: "hub",
+    })
 }
 
 /// Reads a file of the binary version.

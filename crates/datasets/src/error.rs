@@ -51,6 +51,26 @@ pub enum Error {
         /// How to get the files.
         hint: String,
     },
+    /// A file cannot be downloaded.
+    #[error("{url}: {reason}\n\n{hint}")]
+    Download {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// How to get the file otherwise.
+        hint: String,
+    },
+    /// The program was built without something it would need.
+    #[error(
+        "{what} needs the feature `{feature}`, which this program was built without\n\nbuild it with `--features {feature}`"
+    )]
+    NeedsFeature {
+        /// What was asked for.
+        what: String,
+        /// The cargo feature.
+        feature: &'static str,
+    },
     /// The registry holds no such data set.
     #[error("`{name}`: no such data set, expected one of {known}")]
     UnknownDataset {

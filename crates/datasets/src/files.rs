@@ -119,7 +119,7 @@ pub(crate) fn md5_of(mut reader: impl Read) -> io::Result<String> {
 
 /// Writes a file so that it is either whole or not there: to a temporary name, synced, renamed.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let part = path.with_extension(format!("part-{}", std::process::id()));
+    let part = part_path(path);
     let write = || {
         let mut file = File::create(&part)?;
         file.write_all(content)?;
@@ -131,6 +131,13 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Error>
         let _ = fs::remove_file(&part);
         Error::io(path, e)
     })
+}
+
+/// Where `path` is written before it is complete.
+pub(crate) fn part_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -45,6 +45,7 @@ pub(crate) const MNIST: DatasetInfo = DatasetInfo {
         folder: "mnist",
         files: MNIST_GZ,
         archives: &[],
+        from_hub: None,
     }),
     load: |root, _| MNIST.load_files(root),
 };
@@ -77,6 +78,7 @@ pub(crate) const FASHION_MNIST: DatasetInfo = DatasetInfo {
         folder: "fashion-mnist",
         files: FASHION_GZ,
         archives: &[],
+        from_hub: None,
     }),
     load: |root, _| FASHION_MNIST.load_files(root),
 };
@@ -232,4 +234,135 @@ fn parse_idx(path: &Path, mut bytes: Vec<u8>, shape: &[usize]) -> Result<Vec<u8>
     }
     bytes.drain(..header_len);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Python: struct.pack(">IIII", 0x803, 2, 2, 3) + bytes(range(12))
+    const IMAGES: &[u8] = b"\x00\x00\x08\x03\x00\x00\x00\x02\x00\x00\x00\x02\x00\x00\x00\x03\
+                            \x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b";
+
+    const TINY: [usize; 2] = [3, 2];
+
+    /// Three training and two test images under the official names, plain or gzipped.
+    fn write_tiny(folder: &Path, gz: bool, last_label: u8) -> Vec<FileInfo> {
+        let images = |count: u8| {
+            let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 28, 0, 0, 0, 28];
+            bytes.extend((0..u32::from(count) * 784).map(|i| (i % 253) as u8));
+            bytes
+        };
+        let labels = |labels: &[u8]| [&[0, 0, 8, 1, 0, 0, 0, labels.len() as u8], labels].concat();
+        let contents = [images(3), labels(&[7, 0, 9]), images(2), labels(&[1, last_label])];
+        let names = if gz { MNIST_GZ } else { PLAIN };
+        let write = |(file, content): (&FileInfo, Vec<u8>)| {
+            let mut out = fs::File::create(file.path(folder)).unwrap();
+            if gz {
+                GzEncoder::new(out, Compression::fast()).write_all(&content).unwrap();
+            } else {
+                out.write_all(&content).unwrap();
+            }
+            FileInfo {
+                size: None,
+                md5: None,
+                ..*file
+            }
+        };
+        names.iter().zip(contents).map(write).collect()
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_give_the_same_data_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |gz| {
+            let files = write_tiny(folder.path(), gz, 2);
+            read("mnist", MNIST_CLASSES, folder.path(), &files, TINY).unwrap()
+        };
+        let plain = load(false);
+        assert_eq!(plain, load(true));
+        assert_eq!(
+            (&plain.train.labels[..], &plain.test.labels[..]),
+            (&[7, 0, 9][..], &[1, 2][..])
+        );
+        assert_eq!(plain.train.image(1)[0], (784 % 253) as u8);
+        assert_eq!(plain.test.shape(), [28, 28, 1]);
+    }
+
+    #[test]
+    fn damage_is_located() {
+        let message = |bytes: &[u8], shape: &[usize]| {
+            parse_idx(Path::new("i"), bytes.to_vec(), shape)
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            parse_idx(Path::new("i"), IMAGES.to_vec(), &[2, 2, 3]).unwrap(),
+            (0..12).collect::<Vec<u8>>()
+        );
+        assert_eq!(
+            message(IMAGES, &[2, 3, 3]),
+            "i: byte 8, dimension 1: found 2, expected 3"
+        );
+        assert_eq!(
+            message(IMAGES, &[2]),
+            "i: byte 0, magic number: found 0x00000803, expected 0x00000801"
+        );
+        assert_eq!(
+            message(&IMAGES[..27], &[2, 2, 3]),
+            "i: size: found 27 bytes, expected 28 bytes"
+        );
+        assert_eq!(
+            message(&IMAGES[..9], &[2, 2, 3]),
+            "i: header: found 9 bytes, expected 16 bytes"
+        );
+
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_tiny(folder.path(), false, 10);
+        let message = read("mnist", MNIST_CLASSES, folder.path(), &files, TINY)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.ends_with("t10k-labels-idx1-ubyte: label 1: found 10, expected 0 to 9"),
+            "{message}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_are_read_or_refused(
+            at in 0..IMAGES.len(),
+            value: u8,
+            end in 0..=IMAGES.len(),
+        ) {
+            let mut bytes = IMAGES.to_vec();
+            bytes[at] = value;
+            bytes.truncate(end);
+            let parsed = parse_idx(Path::new("i"), bytes.clone(), &[2, 2, 3]);
+            prop_assert_eq!(parsed.is_ok(), end == IMAGES.len() && bytes[..16] == IMAGES[..16]);
+        }
+
+        #[test]
+        fn damaged_gzip_is_an_error(at in 0usize..1000, value: u8, end in 0usize..1000) {
+            let folder = tempfile::tempdir().unwrap();
+            let files = write_tiny(folder.path(), true, 2);
+            let path = files[1].path(folder.path());
+            let mut bytes = fs::read(&path).unwrap();
+            let good = read_idx(folder.path(), &files[1], &[3]).unwrap();
+            let len = bytes.len();
+            bytes[at % len] = value;
+            bytes.truncate(len - end % len);
+            fs::write(&path, bytes).unwrap();
+            if let Ok(labels) = read_idx(folder.path(), &files[1], &[3]) {
+                prop_assert_eq!(labels, good);
+            }
+        }
+    }
 }

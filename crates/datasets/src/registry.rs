@@ -1,6 +1,6 @@
 //! The data sets there are. A new one is a file with its [`DatasetInfo`] and a line here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::files::FileInfo;
 use crate::options::{self, OptionInfo, Options};
@@ -79,7 +79,11 @@ pub struct Download {
     pub files: &'static [FileInfo],
     /// What is inside the files, if they are archives.
     pub archives: &'static [Archive],
+    /// Gets the data set from a repository of the Hugging Face Hub, `OWNER/NAME`, into the root.
+    pub(crate) from_hub: Option<FromHub>,
 }
+
+type FromHub = fn(&str, &Path) -> Result<(), Error>;
 
 /// An archive, `.tar.gz`, that holds a folder of a [`Layout`].
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +94,14 @@ pub struct Archive {
     pub folder: &'static str,
     /// The files in that folder that belong to the data set.
     pub members: &'static [FileInfo],
+}
+
+impl Layout {
+    /// Where `file` is, or should be.
+    #[must_use]
+    pub fn path(&self, root: &Path, file: &FileInfo) -> PathBuf {
+        file.path(&root.join(self.folder))
+    }
 }
 
 impl DatasetInfo {
@@ -104,30 +116,34 @@ impl DatasetInfo {
 
     /// Reads the first layout whose files are all there.
     pub(crate) fn load_files(&self, root: &Path) -> Result<Dataset, Error> {
-        let is_there = |layout: &Layout, file: &FileInfo| file.path(&root.join(layout.folder)).is_file();
-        for layout in self.layouts {
-            if layout.files.iter().all(|file| is_there(layout, file)) {
-                return (layout.read)(&root.join(layout.folder));
-            }
+        if let Some(layout) = self.layout_in(root) {
+            return (layout.read)(&root.join(layout.folder));
         }
-        let begun = self
-            .layouts
-            .iter()
-            .find(|layout| layout.files.iter().any(|file| is_there(layout, file)));
-        let missing = match begun {
-            Some(layout) => {
-                let file = layout.files.iter().find(|file| !is_there(layout, file));
-                let file = file.map_or("a file", |file| file.name);
-                Path::new(layout.folder).join(file).display().to_string()
+        let begun = self.layouts.iter().find_map(|layout| {
+            let (there, missing): (Vec<_>, Vec<_>) = layout
+                .files
+                .iter()
+                .map(|file| file.path(Path::new(layout.folder)))
+                .partition(|path| root.join(path).is_file());
+            if there.is_empty() {
+                None
+            } else {
+                missing.into_iter().next()
             }
-            None => "its files were".to_owned(),
-        };
+        });
         Err(Error::NotFound {
             dataset: self.name.to_owned(),
-            missing,
+            missing: begun.map_or("its files were".to_owned(), |path| path.display().to_string()),
             root: root.to_owned(),
             hint: self.how_to_get(root),
         })
+    }
+
+    /// The first layout whose files are all under `root`.
+    pub(crate) fn layout_in(&self, root: &Path) -> Option<&'static Layout> {
+        self.layouts
+            .iter()
+            .find(|layout| layout.files.iter().all(|file| layout.path(root, file).is_file()))
     }
 
     /// How the files come under `root`: by `fetch`, or by hand.

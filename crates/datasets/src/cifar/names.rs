@@ -30,3 +30,14 @@ pub(super) const CIFAR100: &[&str] = &[
     "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman",
     "worm",
 ];
+
+/// CIFAR-100's coarse ones, as in `coarse_label_names.txt`.
+#[cfg(any(feature = "hub", test))]
+#[rustfmt::skip]
+pub(super) const CIFAR100_COARSE: &[&str] = &[
+    "aquatic_mammals", "fish", "flowers", "food_containers", "fruit_and_vegetables",
+    "household_electrical_devices", "household_furniture", "insects", "large_carnivores",
+    "large_man-made_outdoor_things", "large_natural_outdoor_scenes",
+    "large_omnivores_and_herbivores", "medium_mammals", "non-insect_invertebrates", "people",
+    "reptiles", "small_mammals", "trees", "vehicles_1", "vehicles_2",
+];

@@ -128,11 +128,13 @@ impl<'a> Pickle<'a> {
             } => (*function, *state),
             other => return Err(malformed("value", other.kind().to_owned(), "a numpy array".to_owned())),
         };
-        if !matches!(
-            self.values[function],
-            Value::Global(b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct")
-        ) {
-            return Err(self.wrong(&place("function"), function, "numpy's `_reconstruct`"));
+        match self.values[function] {
+            Value::Global(b"numpy.core.multiarray" | b"numpy._core.multiarray", b"_reconstruct") => {}
+            Value::Global(module, name) => {
+                let found = format!("{}.{}", String::from_utf8_lossy(module), String::from_utf8_lossy(name));
+                return Err(malformed("function", found, "numpy's `_reconstruct`".to_owned()));
+            }
+            _ => return Err(self.wrong(&place("function"), function, "numpy's `_reconstruct`")),
         }
         let state = match &self.values[state] {
             Value::Tuple(items) => <[usize; 5]>::try_from(items.as_slice()).ok(),
@@ -161,8 +163,16 @@ impl<'a> Pickle<'a> {
             },
             _ => None,
         };
-        if !matches!(kind_name, Some(Value::Bytes(b"u1"))) {
-            return Err(malformed("type", format!("{kind_name:?}"), "`u1`".to_owned()));
+        match kind_name {
+            Some(Value::Bytes(b"u1")) => {}
+            Some(Value::Bytes(name)) => {
+                return Err(malformed(
+                    "type",
+                    format!("`{}`", String::from_utf8_lossy(name)),
+                    "`u1`".to_owned(),
+                ));
+            }
+            _ => return Err(self.wrong(&place("type"), kind, "numpy's type `u1`")),
         }
         if !matches!(self.values[fortran], Value::Bool(false) | Value::Int(0)) {
             return Err(self.wrong(&place("Fortran order"), fortran, "False"));
