@@ -494,24 +494,29 @@ fn exploration_is_uniform_even_over_those_that_lost_a_tie() {
     );
 }
 
-/// (epsilon, K) -> samples drawn at random, by the definition; the rest are the best.
+/// (epsilon, K) -> samples drawn at random, E: the K - E best are always in, and the next best is
+/// drawn like any other, in few of 100 rounds.
 #[test]
 fn epsilon_sets_how_many_are_explored() {
-    let scores: Vec<f32> = (0..1000).map(|i| i as f32).collect();
+    let n = 1000;
+    let scores: Vec<f32> = (0..n).map(|i| i as f32).collect();
     for (epsilon, k, explored) in [(0.1, 100, 10), (0.1, 5, 1), (0.1, 4, 0), (0.25, 10, 3), (0.5, 1, 1)] {
         let mut selector = build(
             "epsilon-greedy",
-            &setup(1000, 3),
+            &setup(n, 3),
             &options([("epsilon", Value::Float(epsilon))]),
         );
-        selector.observe(&all(1000), &scores).unwrap();
-        let selected = selector.select(k, 0).unwrap();
-        let greedy = selected
-            .iter()
-            .filter(|&&i| i as usize >= 1000 - (k - explored))
-            .count();
-        assert_eq!(greedy, k - explored, "epsilon {epsilon}, k {k}");
-        assert_is_a_selection(&selected, k, 1000);
+        selector.observe(&all(n), &scores).unwrap();
+        let greedy = all(n).split_off(n - (k - explored));
+        let next_best = (n - greedy.len() - 1) as u32;
+        let mut next_best_drawn = 0;
+        for round in 0..100 {
+            let selected = selector.select(k, round).unwrap();
+            assert_is_a_selection(&selected, k, n);
+            assert!(selected.ends_with(&greedy), "epsilon {epsilon}, k {k}: {selected:?}");
+            next_best_drawn += usize::from(selected.contains(&next_best));
+        }
+        assert!(next_best_drawn < 15, "epsilon {epsilon}, k {k}: {next_best_drawn}");
     }
 }
 
@@ -611,6 +616,26 @@ fn many_samples_agree_with_sorting() {
                 "{distinct} {k}"
             );
         }
+    }
+}
+
+/// A long list in any order, with samples that come twice, against the same in short lists.
+#[test]
+fn long_lists_need_no_order() {
+    let n = 40_000;
+    let mut indices = Stream::new(1, Purpose::new("test"), 0).permutation(n as u32);
+    indices.extend_from_within(..n / 2);
+    let scores: Vec<f32> = words("test", 2, 0, indices.len())
+        .iter()
+        .map(|w| (w % 100) as f32)
+        .collect();
+    for (name, options) in scored() {
+        let [mut long, mut short] = [(); 2].map(|()| build(name, &setup(n, 1), &options));
+        long.observe(&indices, &scores).unwrap();
+        for (indices, scores) in indices.chunks(999).zip(scores.chunks(999)) {
+            short.observe(indices, scores).unwrap();
+        }
+        assert!(json(&long.state()) == json(&short.state()), "{name}");
     }
 }
 
