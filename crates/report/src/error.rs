@@ -97,6 +97,14 @@ pub enum Error {
         /// The number of planned runs.
         planned: usize,
     },
+    /// A figure relative to full data has no full-data runs.
+    #[error("cannot draw `{figure}`: it is relative to full data, and no run of method `full` on `{dataset}` has a result")]
+    MissingBaseline {
+        /// The figure's name.
+        figure: String,
+        /// The data set.
+        dataset: String,
+    },
     /// The plotting library failed.
     #[error("cannot draw `{}`: {reason}", path.display())]
     Draw {

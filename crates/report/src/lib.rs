@@ -4,8 +4,11 @@
 
 mod atomic;
 mod error;
+pub mod figures;
+mod plot;
 pub mod results;
 pub mod statistics;
 
 pub use error::Error;
+pub use figures::{FIGURES, FigureFiles, FigureInput, FigureKind, Planned};
 pub use results::{EpochRow, Results, RunRow};

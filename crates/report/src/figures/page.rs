@@ -1,0 +1,86 @@
+//! The Markdown page beside a picture.
+
+use std::fmt::Write as _;
+
+use super::data::{Data, dataset_title, percent};
+use super::findings::with_half_width;
+use super::provenance;
+use crate::RunRow;
+
+pub(super) fn markdown(data: &Data, findings: &str) -> String {
+    let input = data.input;
+    let title = data.text(input.title);
+    let mut page = format!("# {title}\n\n");
+    if data.is_reduced() {
+        let _ = writeln!(
+            page,
+            "> **Reduced scale.** This is the `{}` profile: {}. It is not the published protocol, and what fails here may \
+             hold at full scale, and the other way round.\n",
+            input.profile,
+            sentence_part(input.profile_summary)
+        );
+    } else {
+        let _ = writeln!(page, "Profile `{}`: {}.\n", input.profile, sentence_part(input.profile_summary));
+    }
+    let _ = writeln!(page, "**Claim.** {}\n", data.text(input.claim).trim());
+    let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
+    let _ = writeln!(page, "The same plot as [vectors]({0}.svg); its numbers as [CSV]({0}.csv).\n", input.id);
+    for gap in data.gaps() {
+        let _ = writeln!(page, "**Not drawn:** {gap}\n");
+    }
+    let _ = writeln!(page, "## How to read it\n\n{}\n", data.text(input.how_to_read).trim());
+    let findings = findings.trim();
+    let _ = writeln!(page, "## What it shows here\n\n{}\n", if findings.is_empty() { "Nothing to compare yet." } else { findings });
+    let _ = writeln!(page, "## The numbers\n\n{}", numbers(data));
+    let _ = writeln!(page, "## How it was made\n\n| | |\n|---|---|");
+    for (what, value) in provenance::facts(data) {
+        let _ = writeln!(page, "| {what} | {} |", value.replace('|', "\\|"));
+    }
+    let _ = writeln!(page, "\nTo make it again:\n\n```\n{}\n```\n", input.command.trim());
+    page + "---\n\nA reconstruction from the abstract of \
+            [arXiv 2111.12621](https://arxiv.org/abs/2111.12621), \"Accelerating Deep Learning with Dynamic Data Pruning\" \
+            (Raju, Daruwalla, Lipasti, 2021): the choice of plot, grid and protocol is this project's, and no number here is \
+            the paper's.\n"
+}
+
+/// The table of all points of all lines.
+fn numbers(data: &Data) -> String {
+    let mut text = String::from(
+        "Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
+         chosen on the test set; *train* is on all training samples after the last epoch, not augmented. *Full epochs*: samples \
+         trained on, divided by the training samples. *Seconds*: the whole run, evaluation included. *Relative*: scoring, \
+         selection and training over those of full data.\n\n\
+         | data set | method | s | n | last | best | train | full epochs | seconds | relative time | relative operations |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for line in &data.lines {
+        let full = data.full(line.dataset);
+        for point in &line.points {
+            let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
+            let relative = |of: fn(&RunRow) -> f64| {
+                full.map_or_else(|| "?".to_owned(), |full| format!("{:.2}", mean(of) / full.summary(of).mean))
+            };
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} % | {} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {} |",
+                dataset_title(line.dataset),
+                line.label,
+                percent(point.pruned_fraction),
+                point.runs.len(),
+                with_half_width(&point.accuracy(), 2),
+                100.0 * mean(|run| run.test_accuracy_best),
+                100.0 * mean(|run| run.train_accuracy_last),
+                mean(RunRow::full_epoch_equivalents),
+                mean(|run| run.total_seconds),
+                relative(RunRow::method_seconds),
+                relative(RunRow::method_flops),
+            );
+        }
+    }
+    text
+}
+
+/// A sentence without its full stop, so that it can stand inside another.
+fn sentence_part(text: &str) -> &str {
+    text.trim().trim_end_matches('.')
+}

@@ -1,0 +1,147 @@
+//! A panel: the rectangle data are drawn in, its two axes and its grid.
+
+use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area};
+use super::theme::{AXIS, BAND_OPACITY, Color, GRID, INK, LABEL_SIZE, Stroke, TICK_SIZE, WHISKER};
+
+/// Values, the marks on them, and a label with the unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Axis {
+    pub(crate) label: String,
+    pub(crate) range: (f64, f64),
+    pub(crate) ticks: Vec<f64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Panel {
+    pub(crate) inside: Rectangle,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+}
+
+impl Axis {
+    /// An axis over `low..=high` that begins and ends on a mark, with about `count` steps of 1, 2 or 5 times a power of ten.
+    pub(crate) fn round(label: impl Into<String>, (low, high): (f64, f64), count: u32) -> Self {
+        let step = round_step((high - low).max(1e-9) / f64::from(count));
+        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil().max((low / step).floor() + 1.0));
+        let ticks = (0..=(last - first) as i64).map(|index| (first + index as f64) * step).collect();
+        Self { label: label.into(), range: (first * step, last * step), ticks }
+    }
+
+    /// An axis over exactly `range` with the given marks.
+    pub(crate) fn with_ticks(label: impl Into<String>, range: (f64, f64), ticks: Vec<f64>) -> Self {
+        Self { label: label.into(), range, ticks }
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        (value - self.range.0) / (self.range.1 - self.range.0)
+    }
+
+    fn decimals(&self) -> usize {
+        let whole = |decimals: &i32| {
+            let scale = 10f64.powi(*decimals);
+            self.ticks.iter().all(|tick| (tick * scale - (tick * scale).round()).abs() < 1e-6)
+        };
+        (0..4).find(whole).unwrap_or(4) as usize
+    }
+}
+
+impl Panel {
+    pub(crate) fn at(&self, (x, y): Point) -> Point {
+        let Rectangle { left, bottom, .. } = self.inside;
+        (left + self.x.share(x) * self.inside.width(), bottom - self.y.share(y) * self.inside.height())
+    }
+
+    /// The grid, the axes, their marks and labels; to be drawn before the data.
+    pub(crate) fn draw(&self, scene: &mut Scene) {
+        let Rectangle { left, top, right, bottom } = self.inside;
+        for &tick in &self.y.ticks {
+            let (_, y) = self.at((self.x.range.0, tick));
+            scene.line(vec![(left, y), (right, y)], GRID);
+            let text = format!("{tick:.*}", self.y.decimals());
+            scene.text(Text::new(text, (left - 9.0, y + 0.36 * TICK_SIZE), TICK_SIZE).align(Align::Right));
+        }
+        for &tick in &self.x.ticks {
+            let (x, _) = self.at((tick, self.y.range.0));
+            scene.line(vec![(x, top), (x, bottom)], GRID);
+            scene.line(vec![(x, bottom), (x, bottom + 5.0)], AXIS);
+            let text = format!("{tick:.*}", self.x.decimals());
+            scene.text(Text::new(text, (x, bottom + 21.0), TICK_SIZE).align(Align::Center));
+        }
+        scene.line(vec![(left, top), (left, bottom), (right, bottom)], AXIS);
+        let middle = (left + right) / 2.0;
+        scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
+        let beside = (left - 46.0, (top + bottom) / 2.0);
+        scene.text(Text::new(&self.y.label, beside, LABEL_SIZE).align(Align::Center).upwards());
+    }
+
+    /// A heading above the panel.
+    pub(crate) fn heading(&self, scene: &mut Scene, text: &str) {
+        let at = (self.inside.left, self.inside.top - 10.0);
+        scene.text(Text::new(text, at, LABEL_SIZE).bold().color(INK));
+    }
+
+    /// A line through data points.
+    pub(crate) fn line(&self, scene: &mut Scene, points: &[Point], stroke: Stroke) {
+        scene.line(points.iter().map(|&point| self.at(point)).collect(), stroke);
+    }
+
+    /// A translucent band between lower and upper ends `(x, low, high)`, cut off at the panel.
+    pub(crate) fn band(&self, scene: &mut Scene, ends: &[(f64, f64, f64)], color: Color) {
+        let lower = ends.iter().map(|&(x, low, _)| self.at((x, low)));
+        let upper = ends.iter().rev().map(|&(x, _, high)| self.at((x, high)));
+        scene.area(clip_area(lower.chain(upper).collect(), &self.inside), color, BAND_OPACITY);
+    }
+
+    /// A thin line from one data point to another, cut off at the panel.
+    pub(crate) fn whisker(&self, scene: &mut Scene, from: Point, to: Point, color: Color) {
+        let Rectangle { left, top, right, bottom } = self.inside;
+        let clamp = |(x, y): Point| (x.clamp(left, right), y.clamp(top, bottom));
+        scene.line(vec![clamp(self.at(from)), clamp(self.at(to))], Stroke { color, ..WHISKER });
+    }
+}
+
+/// The range of an axis that shows all `values`, and of the `intervals` round them as much as leaves the values readable.
+pub(crate) fn padded_range(values: &[f64], intervals: &[(f64, f64)], limits: (f64, f64)) -> (f64, f64) {
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let spread = (high - low).max(1e-3 * high.abs()).max(1e-9);
+    let lowest = intervals.iter().map(|interval| interval.0).fold(low - 0.05 * spread, f64::min);
+    let highest = intervals.iter().map(|interval| interval.1).fold(high + 0.05 * spread, f64::max);
+    (lowest.max(low - 0.4 * spread).max(limits.0), highest.min(high + 0.4 * spread).min(limits.1))
+}
+
+fn round_step(step: f64) -> f64 {
+    let power = 10f64.powf(step.log10().floor());
+    let mantissa = step / power;
+    let rounded = [1.0, 2.0, 5.0].into_iter().find(|rounded| mantissa <= rounded * 1.0001).unwrap_or(10.0);
+    rounded * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Axis, padded_range};
+
+    #[test]
+    fn marks_are_round_and_enclose_the_values() {
+        let axis = Axis::round("accuracy (%)", (52.3, 81.9), 6);
+        assert_eq!(axis.ticks, [50.0, 55.0, 60.0, 65.0, 70.0, 75.0, 80.0, 85.0]);
+        assert_eq!(axis.range, (50.0, 85.0));
+        assert_eq!(axis.decimals(), 0);
+        let axis = Axis::round("time", (0.0, 1.13), 6);
+        assert_eq!(axis.range, (0.0, 1.2));
+        assert_eq!(axis.decimals(), 1);
+    }
+
+    #[test]
+    fn a_single_value_still_has_an_axis() {
+        let range = padded_range(&[0.5], &[], (0.0, 1.0));
+        let axis = Axis::round("x", range, 5);
+        assert!(axis.range.0 < 0.5 && axis.range.1 > 0.5 && axis.ticks.len() >= 2, "{axis:?}");
+    }
+
+    #[test]
+    fn huge_intervals_do_not_flatten_the_values() {
+        assert_eq!(padded_range(&[10.0, 20.0], &[(-500.0, 500.0)], (0.0, 100.0)), (6.0, 24.0));
+        assert_eq!(padded_range(&[90.0, 99.0], &[(89.0, 120.0)], (0.0, 100.0)), (89.0, 100.0));
+    }
+}

@@ -1,0 +1,74 @@
+//! The legend: beside the panels, never inside one.
+
+use super::scene::{Point, Scene, Text};
+use super::theme::{Family, LEGEND_SIZE, MARKER_RADIUS, MethodStyle, NOTE_SIZE, QUIET, Stroke, WHISKER};
+use super::{fonts, theme};
+
+const ROW: f64 = 23.0;
+const SAMPLE: f64 = 36.0;
+
+/// An entry that is not a method: a reference line, a band.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sample {
+    Line(Stroke),
+    Band,
+    Whisker,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Legend {
+    pub(crate) methods: Vec<(String, MethodStyle)>,
+    pub(crate) others: Vec<(String, Sample)>,
+}
+
+impl Legend {
+    /// Draws the legend with its top left corner at `at`, no wider than `limit`.
+    pub(crate) fn draw(&self, scene: &mut Scene, at: Point, limit: f64) {
+        let (left, mut y) = at;
+        for family in [Family::Baseline, Family::Static, Family::Dynamic] {
+            let members: Vec<_> = self.methods.iter().filter(|(_, style)| style.family == family).collect();
+            if members.is_empty() {
+                continue;
+            }
+            y += NOTE_SIZE;
+            scene.text(Text::new(family.heading(), (left, y), NOTE_SIZE).bold().color(QUIET));
+            for (label, style) in members {
+                y += ROW;
+                let middle = y - 0.36 * LEGEND_SIZE;
+                scene.line(vec![(left, middle), (left + SAMPLE, middle)], style.stroke());
+                scene.marker((left + SAMPLE / 2.0, middle), MARKER_RADIUS, style.marker, style.filled(), style.color);
+                y = label_lines(scene, label, (left + SAMPLE + 9.0, y), left + limit);
+            }
+            y += 14.0;
+        }
+        y += NOTE_SIZE - ROW;
+        for (label, sample) in &self.others {
+            y += ROW;
+            let middle = y - 0.36 * LEGEND_SIZE;
+            match sample {
+                Sample::Line(stroke) => scene.line(vec![(left, middle), (left + SAMPLE, middle)], *stroke),
+                Sample::Whisker => {
+                    let center = left + SAMPLE / 2.0;
+                    scene.line(vec![(center, middle - 9.0), (center, middle + 9.0)], WHISKER);
+                    scene.line(vec![(center - 9.0, middle), (center + 9.0, middle)], WHISKER);
+                }
+                Sample::Band => {
+                    let (top, bottom, right) = (middle - 7.0, middle + 7.0, left + SAMPLE);
+                    let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
+                    scene.area(corners, theme::BLACK, theme::BAND_OPACITY);
+                }
+            }
+            y = label_lines(scene, label, (left + SAMPLE + 9.0, y), left + limit);
+        }
+    }
+}
+
+/// Writes a label in as many lines as it needs; gives the last baseline.
+fn label_lines(scene: &mut Scene, label: &str, (left, first): Point, right: f64) -> f64 {
+    let mut y = first;
+    for (index, line) in fonts::wrap(label, LEGEND_SIZE, false, right - left).into_iter().enumerate() {
+        y = first + index as f64 * (LEGEND_SIZE + 3.0);
+        scene.text(Text::new(line, (left, y), LEGEND_SIZE));
+    }
+    y
+}
