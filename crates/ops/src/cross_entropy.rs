@@ -20,8 +20,10 @@ pub mod column {
     pub const EL2N: usize = 5;
     /// The class with the largest logit, the first of equals.
     pub const PREDICTED: usize = 6;
+    /// 1 if the predicted class is the label, else 0.
+    pub const CORRECT: usize = 7;
     /// How many columns there are.
-    pub const COLUMNS: usize = 7;
+    pub const COLUMNS: usize = 8;
 }
 use column::COLUMNS;
 
@@ -51,6 +53,9 @@ impl CrossEntropy {
         dlogits: Option<&Tensor>,
     ) -> Result<()> {
         let (n, classes) = logits.dims2()?;
+        if classes == 0 {
+            bail!("cross-entropy: found logits without classes")
+        }
         if labels.dims() != [n] || samples.dims() != [n, COLUMNS] {
             bail!(
                 "cross-entropy: expected {n} labels and samples [{n}, {COLUMNS}], found {:?} and {:?}",
@@ -107,18 +112,20 @@ impl CrossEntropy {
 
     fn sample(self, logits: &[f32], label: usize) -> [f32; COLUMNS] {
         let predicted = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
-        let (max, sum) = exponentials(logits);
-        let log_sum = max + sum.ln();
+        let (max, rest) = exponentials(logits);
+        let log_sum = rest.ln_1p();
+        // Differences first: adding `max` to the logarithm would round it to the size of the logits.
+        let log_softmax = |logit: f32| (logit - max) - log_sum;
         let (mut mean_logit, mut entropy, mut squares) = (0.0, 0.0, 0.0);
         for (k, &logit) in logits.iter().enumerate() {
-            let p = (logit - log_sum).exp();
+            let p = log_softmax(logit).exp();
             let off = if k == label { p - 1.0 } else { p };
             squares += off * off;
             // The limit of p ln p at 0; a NaN passes.
-            entropy -= if p == 0.0 { 0.0 } else { p * (logit - log_sum) };
-            mean_logit += (logit - log_sum) / logits.len() as f32;
+            entropy -= if p == 0.0 { 0.0 } else { p * log_softmax(logit) };
+            mean_logit += log_softmax(logit) / logits.len() as f32;
         }
-        let log_p = logits.get(label).map_or(f32::NAN, |logit| logit - log_sum);
+        let log_p = logits.get(label).map_or(f32::NAN, |&logit| log_softmax(logit));
         let mut sample = [0.0; COLUMNS];
         let smooth = self.label_smoothing;
         sample[column::LOSS] = if smooth == 0.0 {
@@ -128,29 +135,38 @@ impl CrossEntropy {
         };
         sample[column::CROSS_ENTROPY] = -log_p;
         sample[column::P_LABEL] = log_p.exp();
-        sample[column::P_MAX] = (logits[predicted] - log_sum).exp();
+        sample[column::P_MAX] = log_softmax(logits[predicted]).exp();
         sample[column::ENTROPY] = entropy;
         sample[column::EL2N] = if label < logits.len() { squares.sqrt() } else { f32::NAN };
         sample[column::PREDICTED] = predicted as f32;
+        sample[column::CORRECT] = if predicted == label { 1.0 } else { 0.0 };
         sample
     }
 
     fn gradient(self, logits: &[f32], label: usize, weight: f32, to: &mut [f32]) {
-        let (max, sum) = exponentials(logits);
+        let (max, rest) = exponentials(logits);
         let even = self.label_smoothing / logits.len() as f32;
         for (k, (to, logit)) in to.iter_mut().zip(logits).enumerate() {
             let target = even + if k == label { 1.0 - self.label_smoothing } else { 0.0 };
-            *to = weight * ((logit - max).exp() / sum - target);
+            *to = weight * ((logit - max).exp() / (1.0 + rest) - target);
         }
     }
 }
 
-/// The largest logit and the sum of `exp(logit - largest)`.
+/// The largest logit and the sum of `exp(logit - largest)` over the others.
 fn exponentials(logits: &[f32]) -> (f32, f32) {
-    let max = logits
-        .iter()
-        .fold(f32::NEG_INFINITY, |max, &l| if l > max || l.is_nan() { l } else { max });
-    (max, logits.iter().map(|l| (l - max).exp()).sum())
+    let largest = (1..logits.len()).fold(0, |at, k| {
+        if logits[k] > logits[at] || logits[k].is_nan() {
+            k
+        } else {
+            at
+        }
+    });
+    let max = logits[largest];
+    let others = logits.iter().enumerate().filter(|(k, _)| *k != largest);
+    let rest: f32 = others.map(|(_, logit)| (logit - max).exp()).sum();
+    // Of an infinite logit no softmax is defined.
+    (max, if max.is_finite() { rest } else { f32::NAN })
 }
 
 struct Differentiable {
@@ -165,6 +181,9 @@ impl CustomOp1 for Differentiable {
 
     fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (n, classes) = layout.shape().dims2()?;
+        if classes == 0 {
+            bail!("cross-entropy: found logits without classes")
+        }
         let logits: &[f32] = contiguous(logits, layout)?;
         let rows = logits.chunks_exact(classes).zip(&self.labels);
         let losses = rows

@@ -10,7 +10,9 @@
 //!   differentiates them in anybody's model.
 //!
 //! Images are **channels last**: [n, h, w, c]; convolution weights are [kh, kw, ci, co], linear
-//! weights [in, out]. All numbers are f32. Results do not depend on the number of threads.
+//! weights [in, out]. All numbers are f32. Results do not depend on the number of threads. A tensor
+//! that an operation writes must not share memory with another of its operands: candle locks a
+//! tensor's memory, and the call would wait for itself.
 //!
 //! ```
 //! use candle_core::{Device, Tensor, Var};

@@ -16,7 +16,11 @@ const CHUNK: usize = 32 * 1024;
 
 /// Rows taken as one, and the numbers in a chunk.
 fn layout(c: usize) -> (usize, usize) {
-    let rows = if c < LANES && LANES % c == 0 { LANES / c } else { 1 };
+    let rows = if c < LANES && LANES.is_multiple_of(c) {
+        LANES / c
+    } else {
+        1
+    };
     (rows, (CHUNK / (rows * c)).max(1) * rows * c)
 }
 

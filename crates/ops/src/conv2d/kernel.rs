@@ -138,7 +138,7 @@ impl Outer<'_> {
             "a run leaves the source"
         );
         assert!(self.bases.len() * self.stride <= self.rows.len(), "rows are missing");
-        assert!(self.stride % lanes(level) == 0 && rows * self.stride <= sums.len());
+        assert!(self.stride.is_multiple_of(lanes(level)) && rows * self.stride <= sums.len());
         for (start, width) in blocks(level, self.stride) {
             // SAFETY: the assertions above bound every read and write of `outer`, and `level`
             // comes from `Level::detect` or lies below it.
@@ -196,6 +196,7 @@ instance!("avx2,fma", Avx2, avx2_gather1 12, avx2_outer1 12, 1);
 /// The instruction set of `V` is there; every run of every base lies in the source, every pixel in
 /// `out`, and `weights` holds a row of `NV * LANES` for each number of the runs.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // Constant indices keep the sums in registers.
 unsafe fn gather<V: Vector, const MR: usize, const NV: usize>(
     g: &Gather,
     start: usize,
