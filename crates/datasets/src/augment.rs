@@ -11,7 +11,8 @@ const AUGMENTATION: Purpose = Purpose::new("augmentation");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Augmentation {
     /// The image is extended by this many pixels on each side, by reflection that does not repeat
-    /// the edge (`numpy.pad` mode `reflect`), and an image of the old size is cut out at random.
+    /// the edge (`numpy.pad` mode `reflect`), and an image of the old size is cut out at random. More
+    /// than 2^30 counts as that.
     pub crop_padding: usize,
     /// The image is mirrored left to right with probability one half.
     pub horizontal_flip: bool,
@@ -85,7 +86,7 @@ impl Draw {
     /// switching the flip changes no crop.
     fn view(&self, index: u32) -> View {
         let mut stream = Stream::at(self.seed, AUGMENTATION, self.epoch, u64::from(index));
-        let padding = self.augmentation.crop_padding;
+        let padding = self.augmentation.crop_padding.min(1 << 30);
         let mut offset = || stream.below(2 * padding as u32 + 1) as isize - padding as isize;
         let (top, left) = (offset(), offset());
         let flip = stream.below(2) == 1 && self.augmentation.horizontal_flip;

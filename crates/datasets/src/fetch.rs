@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::files::{FileInfo, part_path, write_atomically};
 use crate::http::{Answer, Client};
 use crate::registry::{Archive, DatasetInfo, Download};
-use crate::verify::{FileState, verify_files};
+use crate::verify::{FileReport, FileState, verify_files};
 use crate::{Error, archive};
 
 /// How often a download that was cut is taken up again before the user has to.
@@ -24,7 +24,7 @@ const HUB: &str = "hf://datasets/";
 pub enum Fetched {
     /// The data set is embedded or generated.
     NothingNeeded,
-    /// The files were there and right.
+    /// The files were there, and their MD5 sums are right.
     AlreadyThere,
     /// The files were put into place.
     Done,
@@ -84,7 +84,8 @@ fn fetch_with(
     let Some(download) = info.download else {
         return Ok(Fetched::NothingNeeded);
     };
-    let is_right = |file: &crate::FileReport| matches!(file.state, FileState::Right { .. });
+    // Files without a known MD5 sum do not count: what is fetched in their place is surely right.
+    let is_right = |file: &FileReport| file.state == FileState::Right { md5: true };
     if info
         .layout_in(root)
         .is_some_and(|layout| verify_files(layout, root).iter().all(is_right))

@@ -51,3 +51,40 @@ fn cifar100_is_the_published_one() {
     assert_close(normalization.mean(), [0.5071, 0.4865, 0.4409]);
     assert_close(normalization.std(), [0.2673, 0.2564, 0.2762]);
 }
+
+/// candle's own reader gives `f32` of pixel / 255, channels first.
+#[cfg(feature = "hub")]
+#[test]
+fn cifar10_agrees_with_candle() {
+    let Some(cifar) = official("cifar10") else { return };
+    let folder = PathBuf::from(std::env::var_os("DYNAPRUNE_DATA").unwrap()).join("cifar-10-batches-bin");
+    if !folder.is_dir() {
+        println!("skipped: candle reads the unpacked binary version alone, and it is not there");
+        return;
+    }
+    let candle = candle_datasets::vision::cifar::load_dir(folder).unwrap();
+    let splits = [
+        (&cifar.train, candle.train_images, candle.train_labels),
+        (&cifar.test, candle.test_images, candle.test_labels),
+    ];
+    for (ours, images, labels) in splits {
+        let labels = labels.to_vec1::<u8>().unwrap();
+        assert!(ours.labels.iter().copied().eq(labels.into_iter().map(u16::from)));
+        assert_eq!(images.dims(), [ours.len(), 3, 32, 32]);
+        for i in 0..ours.len() {
+            let image = images
+                .get(i)
+                .unwrap()
+                .permute((1, 2, 0))
+                .unwrap()
+                .flatten_all()
+                .unwrap();
+            let pixels = image
+                .to_vec1::<f32>()
+                .unwrap()
+                .into_iter()
+                .map(|v| (v * 255.0).round() as u8);
+            assert!(pixels.eq(ours.image(i).iter().copied()), "image {i}");
+        }
+    }
+}
