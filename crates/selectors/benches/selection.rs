@@ -3,7 +3,7 @@
 //! followed by what a selection needs besides, the chosen indices in ascending order.
 //!
 //! `cargo bench -p dynaprune-selectors [-- N ...]`; N is 10^5, 10^7 and 10^8 by default, and the
-//! last takes about 4 GB of memory. Scores are exponentially distributed, like the losses of a
+//! last takes about 2.5 GB of memory. Scores are exponentially distributed, like the losses of a
 //! network halfway through. Medians, with the fastest and the slowest of the repetitions.
 
 use std::time::Instant;
