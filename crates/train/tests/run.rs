@@ -2,8 +2,8 @@
 
 use dynaprune_datasets::{Dataset, Options, find};
 use dynaprune_spec::{
-    Budget, Cell, Choice, DatasetSpec, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Selection, Training,
-    Value,
+    Budget, Cell, Choice, DatasetSpec, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Selection,
+    Training, Value,
 };
 use dynaprune_train::{EpochRecord, Error, RunRecord, Watch, run};
 use std::collections::BTreeMap;
@@ -14,12 +14,18 @@ const SAMPLES: usize = 250;
 const BATCH: u32 = 32;
 
 fn digits() -> Dataset {
-    find("digits").unwrap().load(Path::new("data"), &Options::new()).unwrap()
+    find("digits")
+        .unwrap()
+        .load(Path::new("data"), &Options::new())
+        .unwrap()
 }
 
 fn choice(name: &str, options: &[(&str, Value)]) -> Choice {
     let options: BTreeMap<String, Value> = options.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    Choice { name: name.to_owned(), options }
+    Choice {
+        name: name.to_owned(),
+        options,
+    }
 }
 
 fn cell(method: &str, pruned_fraction: f64) -> Cell {
@@ -45,7 +51,10 @@ fn cell(method: &str, pruned_fraction: f64) -> Cell {
             nesterov: true,
             weight_decay: 5e-4,
             label_smoothing: 0.0,
-            schedule: Schedule::Step { milestones: vec![4], factor: 0.2 },
+            schedule: Schedule::Step {
+                milestones: vec![4],
+                factor: 0.2,
+            },
             crop_padding: 1,
             horizontal_flip: false,
             budget: Budget::Epochs,
@@ -73,10 +82,27 @@ fn go(cell: &Cell) -> RunRecord {
 fn numbers(record: &RunRecord) -> Vec<u64> {
     let epochs = record.epochs.iter().flat_map(|e| {
         let test = [e.test_accuracy.unwrap_or(-1.0), e.test_loss.unwrap_or(-1.0)];
-        [e.train_loss, e.train_accuracy, e.learning_rate, e.samples as f64, e.steps as f64].into_iter().chain(test)
+        [
+            e.train_loss,
+            e.train_accuracy,
+            e.learning_rate,
+            e.samples as f64,
+            e.steps as f64,
+        ]
+        .into_iter()
+        .chain(test)
     });
-    let run = [record.train_accuracy_last, record.train_loss_last, record.test_accuracy_last, record.test_accuracy_best];
-    epochs.chain(run).map(f64::to_bits).chain([record.unique_samples_seen]).collect()
+    let run = [
+        record.train_accuracy_last,
+        record.train_loss_last,
+        record.test_accuracy_last,
+        record.test_accuracy_best,
+    ];
+    epochs
+        .chain(run)
+        .map(f64::to_bits)
+        .chain([record.unique_samples_seen])
+        .collect()
 }
 
 #[test]
@@ -91,7 +117,10 @@ fn a_run_is_a_function_of_its_cell_whatever_the_threads() {
         for threads in [1, 2, 3] {
             assert_eq!(with(threads), once, "{method} with {threads} threads");
         }
-        let other = Cell { seed: 1, ..cell.clone() };
+        let other = Cell {
+            seed: 1,
+            ..cell.clone()
+        };
         assert_ne!(numbers(&go(&other)), once, "{method} with another seed");
     }
 }
@@ -110,15 +139,30 @@ fn full_data_learns_the_digits() {
 #[test]
 fn pruned_runs_see_k_samples_an_epoch() {
     let kept = 75; // (1 - 0.7) * 250
-    for method in ["random-static", "random-dynamic", "uncertainty", "epsilon-greedy", "ucb", "ucb1"] {
+    for method in [
+        "random-static",
+        "random-dynamic",
+        "uncertainty",
+        "epsilon-greedy",
+        "ucb",
+        "ucb1",
+    ] {
         let record = go(&cell(method, 0.7));
         assert_eq!(record.kept, kept, "{method}");
         assert!(record.epochs.iter().all(|e| e.samples == kept), "{method}");
-        assert_eq!(record.steps, u64::from(EPOCHS) * kept.div_ceil(u64::from(BATCH)), "{method}");
+        assert_eq!(
+            record.steps,
+            u64::from(EPOCHS) * kept.div_ceil(u64::from(BATCH)),
+            "{method}"
+        );
         assert_eq!(record.samples_seen, u64::from(EPOCHS) * kept, "{method}");
         match method {
             "random-static" => assert_eq!(record.unique_samples_seen, kept),
-            _ => assert!(record.unique_samples_seen > kept, "{method}: {}", record.unique_samples_seen),
+            _ => assert!(
+                record.unique_samples_seen > kept,
+                "{method}: {}",
+                record.unique_samples_seen
+            ),
         }
     }
 }
@@ -157,9 +201,16 @@ fn a_step_budget_takes_as_many_steps_as_full_data() {
     let mut cell = cell("random-dynamic", 0.7);
     cell.training.budget = Budget::Steps;
     let record = go(&cell);
-    assert_eq!(record.steps, u64::from(EPOCHS) * (SAMPLES as u64).div_ceil(u64::from(BATCH)));
+    assert_eq!(
+        record.steps,
+        u64::from(EPOCHS) * (SAMPLES as u64).div_ceil(u64::from(BATCH))
+    );
     let last = record.epochs.last().unwrap();
-    assert!((last.learning_rate - 0.02).abs() < 1e-12, "the schedule ends with the steps: {}", last.learning_rate);
+    assert!(
+        (last.learning_rate - 0.02).abs() < 1e-12,
+        "the schedule ends with the steps: {}",
+        last.learning_rate
+    );
 }
 
 #[test]
@@ -201,10 +252,17 @@ fn what_does_not_fit_is_refused() {
     assert!(refused(&unknown).starts_with("unknown network `resnet7`, expected one of: cnn, resnet8"));
     let mut large = cell("full", 0.0);
     large.dataset.train_samples = Some(5000);
-    assert!(refused(&large).contains("found 5000 in the spec"), "{}", refused(&large));
+    assert!(
+        refused(&large).contains("found 5000 in the spec"),
+        "{}",
+        refused(&large)
+    );
     let mut none = cell("random-static", 0.999);
     none.dataset.train_samples = Some(10);
-    assert_eq!(refused(&none), "data set `digits`: none of 10 samples are kept at s = 0.999");
+    assert_eq!(
+        refused(&none),
+        "data set `digits`: none of 10 samples are kept at s = 0.999"
+    );
     let error = run(&cell("static", 0.5), &digits(), Some(&[1.0; 3]), &mut ()).unwrap_err();
     assert!(matches!(error, Error::Dataset { .. }), "{error}");
 }
