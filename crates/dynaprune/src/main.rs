@@ -1,1 +1,48 @@
-fn main() {}
+//! Reproduces and extends dynamic data pruning experiments.
+//!
+//! `main` reads the command line and hands over to a verb, one file each under `cmd/`.
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod cmd;
+mod failure;
+mod figure;
+mod library;
+mod machine;
+mod plan;
+mod profiles;
+mod progress;
+mod rows;
+mod work;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Reproduces experiments on dynamic data pruning, from a TOML spec to a figure
+#[derive(Parser)]
+#[command(name = "dynaprune", version = env!("DYNAPRUNE_CODE_VERSION"))]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs what a recipe needs and draws its figure
+    Reproduce(cmd::reproduce::Args),
+    /// Lists, checks or fetches data sets
+    #[command(subcommand)]
+    Data(cmd::data::Verb),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Reproduce(args) => cmd::reproduce::run(&args),
+        Verb::Data(verb) => cmd::data::run(&verb),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,0 +1,127 @@
+//! What a spec may name, gathered from the registries of the other crates.
+
+use crate::figure;
+use dynaprune_datasets::{self as datasets, DATASETS, DatasetInfo};
+use dynaprune_models::{MODELS, ModelInfo};
+use dynaprune_selectors::{self as selectors, Cadence, Family, METHODS, MethodInfo};
+use dynaprune_spec::{Catalog, Choice, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec, Value};
+
+/// The widest network a spec may ask for.
+const MAX_WIDTH: i64 = 1024;
+
+/// All registered names with their options.
+pub(crate) fn catalog() -> Catalog {
+    Catalog {
+        datasets: DATASETS.iter().map(dataset).collect(),
+        models: MODELS.iter().map(model).collect(),
+        methods: METHODS.iter().map(method).collect(),
+        figures: figure::kinds(),
+    }
+}
+
+/// A method's options as the selectors take them.
+pub(crate) fn method_options(choice: &Choice) -> selectors::Options {
+    let value = |value: &Value| match value {
+        Value::Bool(value) => selectors::Value::Bool(*value),
+        Value::Int(value) => selectors::Value::Int(*value),
+        Value::Float(value) => selectors::Value::Float(*value),
+        Value::Text(value) => selectors::Value::Text(value.clone()),
+    };
+    let options = choice.options.iter();
+    options.map(|(name, option)| (name.clone(), value(option))).collect()
+}
+
+/// The options of a method that are not at their defaults, by name.
+pub(crate) fn changed_options(choice: &Choice) -> Vec<(&str, &Value)> {
+    let known = selectors::method(&choice.name).map_or(&[][..], |info| info.options);
+    let default = |name: &str| {
+        let option = known.iter().find(|option| option.name == name)?;
+        method_option(option.kind).default_value()
+    };
+    let options = choice.options.iter().map(|(name, value)| (name.as_str(), value));
+    options
+        .filter(|(name, value)| default(name).as_ref() != Some(*value))
+        .collect()
+}
+
+fn dataset(info: &DatasetInfo) -> DatasetEntry {
+    let kind = |kind| match kind {
+        datasets::OptionKind::Int { default, min, max } => OptionKind::Int {
+            default: Some(default),
+            min,
+            max,
+        },
+        datasets::OptionKind::Float { default, min, max } => OptionKind::Float {
+            default: Some(default),
+            min,
+            max,
+        },
+    };
+    let options = info.options.iter().map(|option| OptionSpec {
+        name: option.name.to_owned(),
+        kind: kind(option.kind),
+    });
+    let fixed = info.options.is_empty();
+    DatasetEntry {
+        entry: Entry {
+            name: info.name.to_owned(),
+            options: options.collect(),
+        },
+        train_samples: fixed.then_some(info.train_samples),
+        test_samples: fixed.then_some(info.test_samples),
+    }
+}
+
+fn model(info: &ModelInfo) -> Entry {
+    let width = OptionSpec {
+        name: "width".to_owned(),
+        kind: OptionKind::Int {
+            default: i64::try_from(info.default_width).ok(),
+            min: 1,
+            max: MAX_WIDTH,
+        },
+    };
+    Entry {
+        name: info.name.to_owned(),
+        options: vec![width],
+    }
+}
+
+fn method(info: &MethodInfo) -> MethodEntry {
+    let options = info.options.iter().map(|option| OptionSpec {
+        name: option.name.to_owned(),
+        kind: method_option(option.kind),
+    });
+    MethodEntry {
+        entry: Entry {
+            name: info.name.to_owned(),
+            options: options.collect(),
+        },
+        pruned: info.family != Family::Baseline,
+        scored: info.scored,
+        rounds: |choice| {
+            let cadence = selectors::method(&choice.name).and_then(|info| info.cadence(&method_options(choice)));
+            matches!(cadence, Ok(Cadence::EveryRound))
+        },
+    }
+}
+
+fn method_option(kind: selectors::OptionKind) -> OptionKind {
+    match kind {
+        selectors::OptionKind::Float { default, min, max } => OptionKind::Float {
+            default: Some(default),
+            min,
+            max,
+        },
+        selectors::OptionKind::Int { default, min, max } => OptionKind::Int {
+            default: Some(default),
+            min,
+            max,
+        },
+        selectors::OptionKind::Bool { default } => OptionKind::Bool { default },
+        selectors::OptionKind::Choice { default, allowed } => OptionKind::Choice {
+            default: default.to_owned(),
+            allowed: allowed.iter().map(|&word| word.to_owned()).collect(),
+        },
+    }
+}

@@ -1,0 +1,4 @@
+//! The verbs.
+
+pub(crate) mod data;
+pub(crate) mod reproduce;

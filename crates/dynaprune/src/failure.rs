@@ -1,0 +1,63 @@
+//! How a failure is shown, and the exit code it ends with.
+
+use std::fmt;
+use std::io::{IsTerminal as _, stderr};
+use std::process::ExitCode;
+
+/// Something in the request itself that cannot be served: exit code 2, where all other failures have 1.
+#[derive(Debug)]
+pub(crate) struct BadInput {
+    message: String,
+    hint: Option<String>,
+}
+
+impl BadInput {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what may help.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for BadInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// Prints the error to stderr.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    // The messages of our crates name their cause already.
+    eprintln!("{} {error}", paint("error:", "1;31"));
+    if error.is::<BadInput>() || error.is::<dynaprune_spec::Error>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// `text` in an ANSI style where stderr shows it.
+pub(crate) fn paint(text: &str, style: &str) -> String {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let unable = !stderr().is_terminal() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if unwanted || unable {
+        text.to_owned()
+    } else {
+        format!("\x1b[{style}m{text}\x1b[0m")
+    }
+}

@@ -1,0 +1,161 @@
+//! How far it is: bars on a terminal, a line for each finished run elsewhere, or nothing.
+
+use crate::plan::{Plan, Planned};
+use dynaprune_train::{EpochRecord, RunRecord, Watch};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{IsTerminal as _, stderr};
+use std::time::{Duration, Instant};
+
+/// A bar counts work in units of a million operations.
+const UNIT: f64 = 1e6;
+
+/// Tells of the runs of a plan.
+pub(crate) struct Progress {
+    show: Show,
+    bars: MultiProgress,
+    /// Over the work of all runs.
+    all: ProgressBar,
+    finished: usize,
+    runs: usize,
+    started: Instant,
+    /// Operations in all, and those of finished runs.
+    work: f64,
+    worked: f64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Show {
+    Bars,
+    Lines,
+    Nothing,
+}
+
+impl Progress {
+    /// For the runs of `plan` that are still to be made.
+    pub(crate) fn new(plan: &Plan, quiet: bool) -> Self {
+        let show = match (quiet, stderr().is_terminal()) {
+            (true, _) => Show::Nothing,
+            (false, true) => Show::Bars,
+            (false, false) => Show::Lines,
+        };
+        let work: f64 = plan.to_do().map(|run| run.work.flops).sum();
+        let bars = MultiProgress::with_draw_target(match show {
+            Show::Bars => ProgressDrawTarget::stderr(),
+            Show::Lines | Show::Nothing => ProgressDrawTarget::hidden(),
+        });
+        let all = bars.add(ProgressBar::new((work / UNIT) as u64));
+        all.set_style(style("{prefix} {bar:30} {percent:>3} %  {elapsed} so far, {eta} to go"));
+        Self {
+            show,
+            bars,
+            all,
+            finished: 0,
+            runs: plan.to_do().count(),
+            started: Instant::now(),
+            work,
+            worked: 0.0,
+        }
+    }
+
+    /// A run begins; the answer watches it.
+    pub(crate) fn begin(&self, run: &Planned) -> RunWatch {
+        self.all.set_prefix(format!("run {}/{}", self.finished + 1, self.runs));
+        let epochs = self.bars.add(ProgressBar::new(u64::from(run.cell.training.epochs)));
+        epochs.set_style(style("{prefix}  epoch {pos}/{len}  {msg}"));
+        epochs.set_prefix(run.cell.label());
+        if self.show == Show::Bars {
+            // Seconds tick while an epoch takes long.
+            self.all.enable_steady_tick(Duration::from_millis(500));
+            epochs.tick();
+        }
+        RunWatch {
+            all: self.all.clone(),
+            epochs,
+            before: self.worked,
+            work: run.work.flops,
+            test_accuracy: None,
+        }
+    }
+
+    /// The run has ended and its result is stored.
+    pub(crate) fn end(&mut self, run: &Planned, record: &RunRecord, watch: RunWatch) {
+        watch.epochs.finish_and_clear();
+        self.bars.remove(&watch.epochs);
+        self.finished += 1;
+        self.worked += run.work.flops;
+        self.all.set_position((self.worked / UNIT) as u64);
+        let outcome = match record.diverged {
+            true => "diverged".to_owned(),
+            false => format!(
+                "test {:.2} %, train {:.2} %",
+                100.0 * record.test_accuracy_last,
+                100.0 * record.train_accuracy_last
+            ),
+        };
+        let mut line = format!(
+            "[{:>width$}/{}] {}: {outcome}, {:.1} s",
+            self.finished,
+            self.runs,
+            run.cell.label(),
+            record.total_seconds,
+            width = self.runs.to_string().len()
+        );
+        if self.show == Show::Lines && self.finished < self.runs {
+            let left = self
+                .started
+                .elapsed()
+                .mul_f64(((self.work - self.worked) / self.worked).max(0.0));
+            line += &format!(" (about {} to go)", HumanDuration(left));
+        }
+        self.say(&line);
+    }
+
+    /// All is done.
+    pub(crate) fn close(self) {
+        self.all.finish_and_clear();
+    }
+
+    fn say(&self, line: &str) {
+        match self.show {
+            // Above the bars. A terminal that is gone is no reason to stop.
+            Show::Bars => drop(self.bars.println(line)),
+            Show::Lines => eprintln!("{line}"),
+            Show::Nothing => {}
+        }
+    }
+}
+
+/// Watches one run.
+pub(crate) struct RunWatch {
+    all: ProgressBar,
+    epochs: ProgressBar,
+    /// Operations of the runs before, and of this one.
+    before: f64,
+    work: f64,
+    test_accuracy: Option<f64>,
+}
+
+impl Watch for RunWatch {
+    fn epoch_finished(&mut self, record: &EpochRecord, epochs: u32) {
+        self.test_accuracy = record.test_accuracy.or(self.test_accuracy);
+        let test = self
+            .test_accuracy
+            .map_or(String::new(), |test| format!(", test {:.2} %", 100.0 * test));
+        let message = format!(
+            "loss {:.4}, train {:.2} %{test}",
+            record.train_loss,
+            100.0 * record.train_accuracy
+        );
+        self.epochs.set_length(u64::from(epochs));
+        self.epochs.set_position(u64::from(record.epoch));
+        self.epochs.set_message(message);
+        let here = self.work * f64::from(record.epoch) / f64::from(epochs);
+        self.all.set_position(((self.before + here) / UNIT) as u64);
+    }
+}
+
+/// Without colours: they would carry nothing.
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.progress_chars("█▉▊▋▌▍▎▏ ")
+}

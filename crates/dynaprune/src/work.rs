@@ -1,0 +1,164 @@
+//! What a run will cost, counted before it starts.
+
+use crate::library::Size;
+use anyhow::{Result, anyhow};
+use dynaprune_spec::{Budget, Cell, FirstRound, ScoreSource, kept};
+
+/// The counted work of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Work {
+    /// Samples trained on, counted each time.
+    pub(crate) samples: u64,
+    /// Floating-point operations of training, scoring and evaluation.
+    pub(crate) flops: f64,
+}
+
+impl Work {
+    /// The work of `cell` on a data set of this size, if it does not diverge.
+    pub(crate) fn of(cell: &Cell, size: &Size) -> Result<Self> {
+        let info = dynaprune_models::find(&cell.model.name).ok_or_else(|| anyhow!("unknown network"))?;
+        let width = usize::try_from(cell.model.int("width")?)?;
+        let graph = (info.build)(size.input, width)?;
+        let passes = Passes::of(cell, size);
+        let backward = passes.trained as f64 * graph.backward_flops();
+        let forward = (passes.trained + passes.looked_at) as f64 * graph.forward_flops();
+        Ok(Self {
+            samples: passes.trained,
+            flops: forward + backward,
+        })
+    }
+}
+
+/// Samples that pass through the network.
+struct Passes {
+    /// Forward and backward.
+    trained: u64,
+    /// Forward only, to score or to evaluate.
+    looked_at: u64,
+}
+
+impl Passes {
+    fn of(cell: &Cell, size: &Size) -> Self {
+        let (all, kept) = (size.train_samples, kept(size.train_samples, cell.pruned_fraction));
+        let batch = cell.training.batch_size as usize;
+        let steps = |samples: usize| samples.div_ceil(batch) as u64;
+        let budget = u64::from(cell.training.epochs) * steps(all);
+        let epochs = match cell.training.budget {
+            Budget::Epochs => u64::from(cell.training.epochs),
+            Budget::Steps => budget.div_ceil(steps(kept).max(1)),
+        };
+        let period = u64::from(cell.selection.selection_period.unwrap_or(1));
+        let scoring = cell.selection.scoring.as_ref();
+        let first_round = scoring.map_or(FirstRound::Scores, |scoring| scoring.first_round);
+        let forward_pass = scoring.is_some_and(|scoring| scoring.score_source == ScoreSource::ForwardPass);
+
+        // The last look at the training set.
+        let mut passes = Self {
+            trained: 0,
+            looked_at: all as u64,
+        };
+        let mut steps_taken = 0;
+        for epoch in 0..epochs {
+            let unscored = epoch < period && first_round != FirstRound::Scores;
+            if forward_pass && epoch % period == 0 && !unscored {
+                passes.looked_at += all as u64;
+            }
+            let full = unscored && first_round == FirstRound::Full;
+            let mut samples = if full { all } else { kept } as u64;
+            if cell.training.budget == Budget::Steps {
+                samples = samples.min((budget - steps_taken) * batch as u64);
+            }
+            steps_taken += samples.div_ceil(batch as u64);
+            passes.trained += samples;
+            if (epoch + 1) % u64::from(cell.training.evaluate_every) == 0 || epoch + 1 == epochs {
+                passes.looked_at += size.test_samples as u64;
+            }
+        }
+        passes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::Library;
+    use dynaprune_spec::{Choice, DatasetSpec, Precision, Schedule, Score, Scoring, Selection, Training, Value};
+    use std::collections::BTreeMap;
+
+    fn cell() -> Cell {
+        let choice = |name: &str, options: &[(&str, Value)]| Choice {
+            name: name.to_owned(),
+            options: options
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
+        };
+        Cell {
+            profile: "test".to_owned(),
+            dataset: DatasetSpec {
+                name: "digits".to_owned(),
+                options: BTreeMap::new(),
+                train_samples: Some(70),
+                test_samples: Some(30),
+                subset_seed: 0,
+            },
+            model: choice("cnn", &[("width", Value::Int(1))]),
+            method: choice("uncertainty", &[]),
+            pruned_fraction: 0.6,
+            seed: 0,
+            training: Training {
+                epochs: 5,
+                batch_size: 16,
+                learning_rate: 0.01,
+                momentum: 0.9,
+                nesterov: true,
+                weight_decay: 0.0,
+                label_smoothing: 0.0,
+                schedule: Schedule::Constant,
+                crop_padding: 0,
+                horizontal_flip: false,
+                budget: Budget::Epochs,
+                precision: Precision::F32,
+                evaluate_every: 2,
+            },
+            selection: Selection {
+                selection_period: Some(2),
+                class_balance: false,
+                scoring: Some(Scoring {
+                    score: Score::Loss,
+                    score_source: ScoreSource::ForwardPass,
+                    first_round: FirstRound::Random,
+                    ema_weight: 0.8,
+                }),
+            },
+        }
+    }
+
+    /// What is counted before is what is counted on the way.
+    #[test]
+    fn the_count_comes_true() {
+        let mut library = Library::new("nowhere".into());
+        for first_round in [FirstRound::Random, FirstRound::Full, FirstRound::Scores] {
+            for score_source in [ScoreSource::ForwardPass, ScoreSource::Training] {
+                for budget in [Budget::Epochs, Budget::Steps] {
+                    let mut cell = cell();
+                    let scoring = cell.selection.scoring.as_mut().unwrap();
+                    scoring.first_round = first_round;
+                    scoring.score_source = score_source;
+                    cell.training.budget = budget;
+                    let work = Work::of(&cell, &library.size(&cell.dataset).unwrap()).unwrap();
+                    let record =
+                        dynaprune_train::run(&cell, library.get(&cell.dataset).unwrap(), None, &mut ()).unwrap();
+                    let what = format!("{first_round:?} {score_source:?} {budget:?}");
+                    assert_eq!(work.samples, record.samples_seen, "{what}");
+                    let spent = record.training_flops + record.scoring_flops + record.evaluation_flops;
+                    assert!(
+                        (work.flops / spent - 1.0).abs() < 1e-12,
+                        "{what}: {} {spent}",
+                        work.flops
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Requests that cannot be served, and the choice of a profile.
+
+use crate::folder::{Folder, PROFILE, RECIPE};
+
+#[test]
+fn a_bad_recipe_is_shown_in_its_place() {
+    let folder = Folder::new();
+    folder.write("mine.toml", &RECIPE.replace("\"ucb\"", "\"ubc\""));
+    let outcome = folder.run(&["reproduce", "mine.toml", "--profile", "tiny"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("mine.toml:8:36"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("^^^^^"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("random-dynamic"),
+        "allowed values: {}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_bad_profile_is_shown_in_its_place() {
+    let folder = Folder::new();
+    folder.write(
+        "experiments/profiles/tiny.toml",
+        &PROFILE.replace("epochs = 2", "epochs = \"two\""),
+    );
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "tiny"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("tiny.toml:8:10"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("^^^^^"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_recipe_may_be_a_path() {
+    let folder = Folder::new();
+    folder.write("mine.toml", RECIPE);
+    folder.succeed(&["reproduce", "mine.toml", "--profile", "tiny"]);
+    assert!(folder.path("docs/figures/tiny/mine.png").is_file());
+    let missing = folder.run(&["reproduce", "yours.toml", "--profile", "tiny"]);
+    assert_eq!(
+        (missing.code, missing.stderr.as_str()),
+        (Some(2), "error: no such file: `yours.toml`\n")
+    );
+}
+
+#[test]
+fn unknown_names_list_the_known_ones() {
+    let folder = Folder::new();
+    folder.write("experiments/fig10.toml", "");
+    folder.write("experiments/fig2.toml", "");
+    let outcome = folder.run(&["reproduce", "fig99"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.starts_with("error: unknown recipe `fig99`\n\nhint: "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("`fig2`, `tiny`, `fig10`"), "{}", outcome.stderr);
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "huge"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: unknown profile `huge`\n\nhint: there are `tiny` in"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn the_workspace_is_found_from_a_folder_inside() {
+    let folder = Folder::new();
+    let outcome = folder.run_in(
+        "experiments/profiles",
+        &["reproduce", "tiny", "--profile", "tiny", "--dry-run"],
+    );
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+#[test]
+fn cuda_is_never_replaced_silently() {
+    let folder = Folder::new();
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "tiny", "--device", "cuda"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.starts_with("error: `--device cuda` is not possible: "),
+        "{}",
+        outcome.stderr
+    );
+
+    folder.write(
+        "experiments/profiles/big.toml",
+        &format!("needs_cuda = true\n{PROFILE}"),
+    );
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "big"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("`big` needs CUDA"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("\n\nhint: `--device cpu`"),
+        "{}",
+        outcome.stderr
+    );
+    folder.succeed(&["reproduce", "tiny", "--profile", "big", "--device", "cpu", "--dry-run"]);
+}
+
+#[test]
+fn without_a_profile_the_largest_possible_is_taken() {
+    let folder = Folder::new();
+    folder.write("experiments/cifar.toml", &RECIPE.replace("digits", "cifar10"));
+    folder.write(
+        "experiments/profiles/paper.toml",
+        &format!("needs_cuda = true\n{PROFILE}"),
+    );
+    folder.write("experiments/profiles/laptop.toml", PROFILE);
+    folder.write(
+        "experiments/profiles/smoke.toml",
+        &format!("dataset = \"digits\"\n{PROFILE}"),
+    );
+
+    let outcome = folder.succeed(&["reproduce", "cifar", "--dry-run"]);
+    assert!(outcome.stderr.contains("profile smoke: "), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("`paper` needs CUDA"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("`laptop` needs `cifar10`, which is not in"),
+        "{}",
+        outcome.stderr
+    );
+
+    let outcome = folder.succeed(&["reproduce", "tiny", "--dry-run"]);
+    assert!(outcome.stderr.contains("profile laptop: "), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_missing_data_set_says_how_to_get_it() {
+    let folder = Folder::new();
+    folder.write("experiments/cifar.toml", &RECIPE.replace("digits", "cifar10"));
+    let outcome = folder.run(&["reproduce", "cifar", "--profile", "tiny", "--data-dir", "elsewhere"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.stderr.contains("cargo xtask data fetch cifar10"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("elsewhere"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    let folder = Folder::new();
+    for wrong in [
+        &["reproduce"][..],
+        &["reproduce", "tiny", "--seeds", "0"],
+        &["reproduce", "tiny", "--threads", "0"],
+    ] {
+        assert_eq!(folder.run(wrong).code, Some(2), "{wrong:?}");
+    }
+}
