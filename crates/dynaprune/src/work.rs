@@ -1,5 +1,6 @@
 //! What a run will cost, counted before it starts.
 
+use crate::failure::BadInput;
 use crate::library::Size;
 use anyhow::{Result, anyhow};
 use dynaprune_spec::{Budget, Cell, FirstRound, ScoreSource, kept};
@@ -15,7 +16,14 @@ pub(crate) struct Work {
 
 impl Work {
     /// The work of `cell` on a data set of this size, if it does not diverge.
+    ///
+    /// # Errors
+    /// If no sample is kept, or the network cannot be built for such images.
     pub(crate) fn of(cell: &Cell, size: &Size) -> Result<Self> {
+        if kept(size.train_samples, cell.pruned_fraction) == 0 {
+            let message = format!("{}: none of {} samples is kept", cell.label(), size.train_samples);
+            return Err(BadInput::new(message).into());
+        }
         let info = dynaprune_models::find(&cell.model.name).ok_or_else(|| anyhow!("unknown network"))?;
         let width = usize::try_from(cell.model.int("width")?)?;
         let graph = (info.build)(size.input, width)?;
@@ -42,10 +50,10 @@ impl Passes {
         let (all, kept) = (size.train_samples, kept(size.train_samples, cell.pruned_fraction));
         let batch = cell.training.batch_size as usize;
         let steps = |samples: usize| samples.div_ceil(batch) as u64;
-        let budget = u64::from(cell.training.epochs) * steps(all);
-        let epochs = match cell.training.budget {
-            Budget::Epochs => u64::from(cell.training.epochs),
-            Budget::Steps => budget.div_ceil(steps(kept).max(1)),
+        // Passes over the samples, and steps, of which the tighter limit ends the run.
+        let (epochs, budget) = match cell.training.budget {
+            Budget::Epochs => (u64::from(cell.training.epochs), u64::MAX),
+            Budget::Steps => (u64::MAX, u64::from(cell.training.epochs) * steps(all)),
         };
         let period = u64::from(cell.selection.selection_period.unwrap_or(1));
         let scoring = cell.selection.scoring.as_ref();
@@ -57,20 +65,23 @@ impl Passes {
             trained: 0,
             looked_at: all as u64,
         };
-        let mut steps_taken = 0;
-        for epoch in 0..epochs {
+        let (mut epoch, mut steps_left) = (0, budget);
+        while epoch < epochs && steps_left > 0 {
             let unscored = epoch < period && first_round != FirstRound::Scores;
             if forward_pass && epoch % period == 0 && !unscored {
                 passes.looked_at += all as u64;
             }
-            let full = unscored && first_round == FirstRound::Full;
-            let mut samples = if full { all } else { kept } as u64;
-            if cell.training.budget == Budget::Steps {
-                samples = samples.min((budget - steps_taken) * batch as u64);
-            }
-            steps_taken += samples.div_ceil(batch as u64);
+            let samples = if unscored && first_round == FirstRound::Full {
+                all
+            } else {
+                kept
+            };
+            let samples = (samples as u64).min(steps_left.saturating_mul(batch as u64));
             passes.trained += samples;
-            if (epoch + 1) % u64::from(cell.training.evaluate_every) == 0 || epoch + 1 == epochs {
+            steps_left -= samples.div_ceil(batch as u64);
+            epoch += 1;
+            let last = epoch == epochs || steps_left == 0;
+            if last || epoch.is_multiple_of(u64::from(cell.training.evaluate_every)) {
                 passes.looked_at += size.test_samples as u64;
             }
         }
@@ -138,26 +149,29 @@ mod tests {
     #[test]
     fn the_count_comes_true() {
         let mut library = Library::new("nowhere".into());
-        for first_round in [FirstRound::Random, FirstRound::Full, FirstRound::Scores] {
+        for (first_round, budget) in [
+            (FirstRound::Random, Budget::Epochs),
+            (FirstRound::Full, Budget::Epochs),
+            (FirstRound::Scores, Budget::Epochs),
+            (FirstRound::Random, Budget::Steps),
+            (FirstRound::Scores, Budget::Steps),
+        ] {
             for score_source in [ScoreSource::ForwardPass, ScoreSource::Training] {
-                for budget in [Budget::Epochs, Budget::Steps] {
-                    let mut cell = cell();
-                    let scoring = cell.selection.scoring.as_mut().unwrap();
-                    scoring.first_round = first_round;
-                    scoring.score_source = score_source;
-                    cell.training.budget = budget;
-                    let work = Work::of(&cell, &library.size(&cell.dataset).unwrap()).unwrap();
-                    let record =
-                        dynaprune_train::run(&cell, library.get(&cell.dataset).unwrap(), None, &mut ()).unwrap();
-                    let what = format!("{first_round:?} {score_source:?} {budget:?}");
-                    assert_eq!(work.samples, record.samples_seen, "{what}");
-                    let spent = record.training_flops + record.scoring_flops + record.evaluation_flops;
-                    assert!(
-                        (work.flops / spent - 1.0).abs() < 1e-12,
-                        "{what}: {} {spent}",
-                        work.flops
-                    );
-                }
+                let mut cell = cell();
+                let scoring = cell.selection.scoring.as_mut().unwrap();
+                scoring.first_round = first_round;
+                scoring.score_source = score_source;
+                cell.training.budget = budget;
+                let work = Work::of(&cell, &library.size(&cell.dataset).unwrap()).unwrap();
+                let record = dynaprune_train::run(&cell, library.get(&cell.dataset).unwrap(), None, &mut ()).unwrap();
+                let what = format!("{first_round:?} {score_source:?} {budget:?}");
+                assert_eq!(work.samples, record.samples_seen, "{what}");
+                let spent = record.training_flops + record.scoring_flops + record.evaluation_flops;
+                assert!(
+                    (work.flops / spent - 1.0).abs() < 1e-12,
+                    "{what}: {} {spent}",
+                    work.flops
+                );
             }
         }
     }

@@ -9,7 +9,7 @@ fn a_bad_recipe_is_shown_in_its_place() {
     let outcome = folder.run(&["reproduce", "mine.toml", "--profile", "tiny"]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("mine.toml:8:36"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("mine.toml:8:37"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("^^^^^"), "{}", outcome.stderr);
     assert!(
         outcome.stderr.contains("random-dynamic"),
@@ -143,6 +143,29 @@ fn a_missing_data_set_says_how_to_get_it() {
         outcome.stderr
     );
     assert!(outcome.stderr.contains("elsewhere"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_run_on_no_samples_is_refused() {
+    let folder = Folder::new();
+    let synthetic = "{ name = \"synthetic\", train_images = 2, test_images = 2 }";
+    folder.write("experiments/few.toml", &RECIPE.replace("\"digits\"", synthetic));
+    let profile: Vec<&str> = PROFILE.lines().filter(|line| !line.starts_with("subset")).collect();
+    folder.write(
+        "experiments/profiles/tiny.toml",
+        &profile
+            .join("\n")
+            .replace("epochs = 2", "epochs = 2\nbudget = \"steps\""),
+    );
+    let outcome = folder.run(&["reproduce", "few", "--profile", "tiny"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome
+            .stderr
+            .ends_with("error: synthetic random-static s=0.8 seed 0: none of 2 samples is kept\n"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
