@@ -74,6 +74,14 @@ impl Pruning {
         self.kept
     }
 
+    /// Epochs at the beginning that train on all N samples before the first selection.
+    pub(crate) fn full_epochs(&self) -> u32 {
+        match &self.scoring {
+            Some(scoring) if scoring.first_round == FirstRound::Full => self.period,
+            _ => 0,
+        }
+    }
+
     /// The positions to train on in the current epoch, ascending.
     pub(crate) fn selected(&self) -> &[u32] {
         &self.selected

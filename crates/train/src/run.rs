@@ -137,12 +137,14 @@ impl<'a> Run<'a> {
 
     /// Passes over the kept samples. With a fixed number of steps, as many as it takes.
     fn epochs(&self) -> u32 {
-        match self.cell.training.budget {
-            Budget::Epochs => self.cell.training.epochs,
-            Budget::Steps => {
-                let per_epoch = self.pruning.kept().div_ceil(self.engine.batch_size()) as u64;
-                self.total_steps.div_ceil(per_epoch) as u32
-            }
+        if self.cell.training.budget == Budget::Epochs {
+            return self.cell.training.epochs;
+        }
+        let steps = |samples: usize| samples.div_ceil(self.engine.batch_size()) as u64;
+        let whole = u64::from(self.pruning.full_epochs()) * steps(self.train.len());
+        match self.total_steps.checked_sub(whole) {
+            Some(rest) => self.pruning.full_epochs() + rest.div_ceil(steps(self.pruning.kept())) as u32,
+            None => self.total_steps.div_ceil(steps(self.train.len())) as u32,
         }
     }
 

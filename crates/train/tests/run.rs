@@ -213,6 +213,18 @@ fn a_step_budget_takes_as_many_steps_as_full_data() {
     );
 }
 
+/// 48 steps: two passes over all 250 samples take 16, passes over 125 take 4 each.
+#[test]
+fn a_step_budget_counts_a_full_first_round() {
+    let mut cell = cell("ucb", 0.5);
+    cell.training.budget = Budget::Steps;
+    cell.selection.scoring.as_mut().unwrap().first_round = FirstRound::Full;
+    let record = go(&cell);
+    let steps: Vec<u64> = record.epochs.iter().map(|e| e.steps).collect();
+    assert_eq!(steps, [8, 8, 4, 4, 4, 4, 4, 4, 4, 4]);
+    assert!(!record.diverged);
+}
+
 #[test]
 fn times_add_up() {
     let r = go(&cell("ucb", 0.5));
