@@ -11,8 +11,8 @@ const AUGMENTATION: Purpose = Purpose::new("augmentation");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Augmentation {
     /// The image is extended by this many pixels on each side, by reflection that does not repeat
-    /// the edge (`numpy.pad` mode `reflect`), and an image of the old size is cut out at random. More
-    /// than 2^30 counts as that.
+    /// the edge (`numpy.pad` mode `reflect`), and an image of the old size is cut out at random. A
+    /// padding above 2^30 counts as 2^30.
     pub crop_padding: usize,
     /// The image is mirrored left to right with probability one half.
     pub horizontal_flip: bool,

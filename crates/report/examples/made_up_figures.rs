@@ -27,7 +27,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let three = &[0.3, 0.5, 0.7][..];
     let all = &[
-        "full", "random-static", "static forget", "static el2n", "static grand", "random-dynamic", "uncertainty", "epsilon-greedy",
+        "full",
+        "random-static",
+        "static forget",
+        "static el2n",
+        "static grand",
+        "random-dynamic",
+        "uncertainty",
+        "epsilon-greedy",
         "ucb",
     ][..];
     let grids = [

@@ -98,7 +98,9 @@ pub enum Error {
         planned: usize,
     },
     /// A figure relative to full data has no full-data runs.
-    #[error("cannot draw `{figure}`: it is relative to full data, and no run of method `full` on `{dataset}` has a result")]
+    #[error(
+        "cannot draw `{figure}`: it is relative to full data, and no run of method `full` on `{dataset}` has a result"
+    )]
     MissingBaseline {
         /// The figure's name.
         figure: String,

@@ -8,7 +8,6 @@ mod accuracy_vs_time;
 mod csv;
 mod data;
 mod findings;
-mod layout;
 mod page;
 mod provenance;
 
@@ -75,8 +74,11 @@ pub struct FigureKind {
 }
 
 /// All kinds of figures.
-pub const FIGURES: &[FigureKind] =
-    &[accuracy_vs_fraction::KIND, accuracy_vs_time::KIND, accuracy_vs_epoch::KIND];
+pub const FIGURES: &[FigureKind] = &[
+    accuracy_vs_fraction::KIND,
+    accuracy_vs_time::KIND,
+    accuracy_vs_epoch::KIND,
+];
 
 /// The files of a figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,13 +114,19 @@ impl FigureInput<'_> {
     /// If the kind is unknown, no planned run can be drawn, a figure relative to full data lacks full-data runs, or a file
     /// cannot be written.
     pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
-        let kind = FIGURES.iter().find(|kind| kind.name == self.kind).ok_or_else(|| Error::UnknownFigure {
-            found: self.kind.to_owned(),
-            expected: FIGURES.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "),
-        })?;
+        let kind = FIGURES
+            .iter()
+            .find(|kind| kind.name == self.kind)
+            .ok_or_else(|| Error::UnknownFigure {
+                found: self.kind.to_owned(),
+                expected: FIGURES.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "),
+            })?;
         let data = Data::new(self);
         if data.is_empty() {
-            return Err(Error::NothingToDraw { figure: self.id.to_owned(), planned: self.planned.len() });
+            return Err(Error::NothingToDraw {
+                figure: self.id.to_owned(),
+                planned: self.planned.len(),
+            });
         }
         let drawing = (kind.make)(&data)?;
 
@@ -138,5 +146,147 @@ impl FigureInput<'_> {
         atomic::write(&files.csv, drawing.csv.as_bytes())?;
         atomic::write(&files.page, page::markdown(&data, &drawing.findings).as_bytes())?;
         Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::data::Data;
+    use super::{Drawing, FIGURES, FigureInput};
+    use crate::made_up::{self, Grid};
+    use crate::plot::scene::Rectangle;
+    use crate::{EpochRow, Planned, RunRow};
+
+    fn draw(kind: &str, planned: &[Planned], runs: &[RunRow], epochs: &[EpochRow]) -> Drawing {
+        let input = FigureInput {
+            id: "fig",
+            kind,
+            title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
+            claim: "",
+            how_to_read: "",
+            profile: "laptop",
+            profile_summary: "",
+            command: "",
+            planned,
+            runs,
+            epochs,
+        };
+        let kind = FIGURES.iter().find(|registered| registered.name == kind).unwrap();
+        (kind.make)(&Data::new(&input)).unwrap()
+    }
+
+    /// Every text is inside the picture and no two touch.
+    fn check_texts(drawing: &Drawing, what: &str) {
+        let scene = &drawing.scene;
+        let picture = Rectangle {
+            left: 4.0,
+            top: 4.0,
+            right: scene.width - 4.0,
+            bottom: scene.height - 4.0,
+        };
+        let texts: Vec<_> = scene.texts().map(|text| (&text.text, text.bounds())).collect();
+        assert!(texts.len() > 15, "{what}: only {} texts", texts.len());
+        for (index, (text, bounds)) in texts.iter().enumerate() {
+            assert!(
+                picture.contains(bounds),
+                "{what}: `{text}` leaves the picture: {bounds:?}"
+            );
+            for (other, others) in &texts[..index] {
+                assert!(!bounds.overlaps(others), "{what}: `{text}` covers `{other}`");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_clipped_or_covered() {
+        let methods = [
+            "full",
+            "random-static",
+            "static forget",
+            "static el2n",
+            "static grand",
+            "random-dynamic",
+            "uncertainty",
+            "epsilon-greedy",
+            "ucb (c = 2, ema_weight = 0.5, first_variance = square)",
+        ];
+        let fractions: Vec<f64> = (1..=9).map(|tenths| f64::from(tenths) / 10.0).collect();
+        for kind in FIGURES {
+            for datasets in [&["cifar10"][..], &["cifar10", "cifar100"]] {
+                for (count, seeds) in [(1, 1), (3, 2), (9, 3)] {
+                    let pruned_fractions = &fractions[9 - count..];
+                    let grid = Grid {
+                        profile: "laptop",
+                        datasets,
+                        methods: &methods,
+                        pruned_fractions,
+                        seeds,
+                        epochs: 40,
+                        train_samples: 10_000,
+                    };
+                    let (mut runs, epochs) = made_up::rows(&grid);
+                    let planned = made_up::planned(&runs);
+                    check_texts(&draw(kind.name, &planned, &runs, &epochs), kind.name);
+                    // Half of the results are missing: a long note.
+                    let mut index = 0;
+                    runs.retain(|run| (index += 1, run.method == "full" || index % 2 == 0).1);
+                    check_texts(&draw(kind.name, &planned, &runs, &epochs), kind.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn methods_look_different_and_families_alike() {
+        let methods = [
+            "full",
+            "random-static",
+            "static forget",
+            "static el2n",
+            "static grand",
+            "random-dynamic",
+            "uncertainty",
+            "epsilon-greedy",
+            "ucb",
+            "ucb (c = 2)",
+            "ucb (c = 0)",
+        ];
+        let grid = Grid {
+            profile: "laptop",
+            datasets: &["cifar10"],
+            methods: &methods,
+            pruned_fractions: &[0.5],
+            seeds: 1,
+            epochs: 3,
+            train_samples: 100,
+        };
+        let (runs, epochs) = made_up::rows(&grid);
+        let planned = made_up::planned(&runs);
+        let input = FigureInput {
+            id: "",
+            kind: "",
+            title: "",
+            claim: "",
+            how_to_read: "",
+            profile: "",
+            profile_summary: "",
+            command: "",
+            planned: &planned,
+            runs: &runs,
+            epochs: &epochs,
+        };
+        let data = Data::new(&input);
+        assert_eq!(data.lines.len(), methods.len());
+        for (index, line) in data.lines.iter().enumerate() {
+            let looks = (line.style.color, line.style.marker);
+            assert!(
+                data.lines[..index]
+                    .iter()
+                    .all(|other| (other.style.color, other.style.marker) != looks),
+                "{}",
+                line.label
+            );
+            assert_eq!(line.style.filled(), !line.label.contains("static"), "{}", line.label);
+        }
     }
 }

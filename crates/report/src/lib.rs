@@ -1,10 +1,21 @@
 //! Results of runs, and what is made of them: Parquet files, statistics, plots and gallery pages.
+//!
+//! [`Results`] keeps a row a run and a row an epoch ([`RunRow`], [`EpochRow`]) in two Parquet files a profile;
+//! [`FigureInput::write`] makes a picture and its page from the rows; [`statistics`] says how sure a mean is.
+//! `docs/formats.md` describes the files.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
+
+// The made-up results of the tests name this crate as its users do.
+#[cfg(test)]
+extern crate self as dynaprune_report;
 
 mod atomic;
 mod error;
 pub mod figures;
+#[cfg(test)]
+#[path = "../tests/made_up/mod.rs"]
+mod made_up;
 mod plot;
 pub mod results;
 pub mod statistics;

@@ -2,8 +2,8 @@
 
 pub(crate) mod axes;
 pub(crate) mod fonts;
+pub(crate) mod layout;
 pub(crate) mod legend;
-pub(crate) mod page_frame;
 pub(crate) mod placement;
 pub(crate) mod render;
 pub(crate) mod scene;

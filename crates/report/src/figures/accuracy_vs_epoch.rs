@@ -4,14 +4,13 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Cell, Data, Line, dataset_title, percent};
-use super::layout::Layout;
+use super::data::{Cell, Data, Line, dataset_title, joined, percent};
 use super::{Drawing, FigureKind, csv, findings};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
+use crate::plot::layout;
 use crate::plot::legend::Sample;
-use crate::plot::page_frame;
-use crate::plot::scene::{Rectangle, Scene};
+use crate::plot::scene::Scene;
 use crate::plot::theme::{MARKER_RADIUS, Stroke};
 use crate::statistics::Summary;
 
@@ -24,44 +23,66 @@ pub(super) const KIND: FigureKind = FigureKind {
 /// Markers on a curve, so that it can be told apart without colour.
 const MARKERS: usize = 7;
 
+const COLUMNS: [&str; 9] = [
+    "dataset",
+    "method",
+    "method_label",
+    "pruned_fraction",
+    "epoch",
+    "n",
+    "test_accuracy_mean",
+    "test_accuracy_std",
+    "test_accuracy_half_width",
+];
+
 /// A method's accuracy at each evaluated epoch, in percent.
 struct Curve<'a> {
     line: &'a Line<'a>,
+    pruned_fraction: f64,
     points: Vec<(u32, Summary)>,
 }
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let layout = Layout::new(data.datasets.len(), 1);
+    let fractions = data.datasets.iter().filter_map(|dataset| fraction(data, dataset));
+    let shown = joined(fractions.map(|s| format!("{} %", percent(s))));
     let mut words = data.words();
-    let shown: Vec<String> =
-        data.datasets.iter().filter_map(|dataset| fraction(data, dataset)).map(|s| format!("{} %", percent(s))).collect();
-    let shown = super::data::joined(shown.into_iter());
-    words.subtitles.insert(0, format!("Pruned fraction s = {shown} for every method but full data; one point an evaluated epoch, not smoothed"));
-    let (mut scene, area) = page_frame::begin(&words, layout.width(), layout.height());
+    let subtitle = format!("s = {shown} for every method but full data; each evaluated epoch, not smoothed");
+    words.subtitles.insert(0, subtitle);
+    let mut legend = data.legend();
+    if data.has_intervals() {
+        legend
+            .others
+            .push(("95 % interval of the mean".to_owned(), Sample::Band));
+    }
 
+    let (mut scene, grid) = layout::begin(&words, &legend, data.datasets.len(), 1);
     let mut rows = Vec::new();
     let mut text = String::new();
     for (index, &dataset) in data.datasets.iter().enumerate() {
         let curves = curves(data, dataset);
-        let mut panel = panel(&curves);
-        panel.inside = layout.panel(&area, index, 0);
+        let (x, y) = axes(&curves).ok_or_else(|| Error::NothingToDraw {
+            figure: data.input.id.to_owned(),
+            planned: data.input.planned.len(),
+        })?;
+        let panel = Panel {
+            inside: grid.panel(index, 0),
+            x,
+            y,
+        };
         draw(&mut scene, &curves, &panel);
-        if data.datasets.len() > 1 {
+        if grid.has_headings() {
             panel.heading(&mut scene, dataset_title(dataset));
         }
         text += &statements(dataset, &curves);
         rows.extend(curves.iter().flat_map(numbers));
     }
-    let mut legend = data.legend();
-    if data.has_intervals() {
-        legend.others.push(("95 % interval of the mean".to_owned(), Sample::Band));
-    }
-    legend.draw(&mut scene, layout.legend(&area), layout.legend_width());
-
-    let header = ["dataset", "method", "method_label", "pruned_fraction", "epoch", "n"];
-    let header = [&header[..], &["test_accuracy_mean", "test_accuracy_std", "test_accuracy_half_width"]].concat();
-    let differences = findings::differences(data, "random-static", |_| true);
-    Ok(Drawing { scene, findings: text + &differences, csv: csv::table(&header, rows) })
+    let shown = |dataset: &str| fraction(data, dataset).into_iter().collect();
+    text += &findings::differences(data, "random-static", shown, |_| true);
+    Ok(Drawing {
+        scene,
+        findings: text,
+        csv: csv::table(&COLUMNS, rows),
+    })
 }
 
 /// The pruned fraction that is shown.
@@ -72,12 +93,25 @@ fn fraction(data: &Data, dataset: &str) -> Option<f64> {
 fn curves<'a>(data: &'a Data<'a>, dataset: &str) -> Vec<Curve<'a>> {
     let shown = fraction(data, dataset);
     let cell = |line: &'a Line<'a>| {
-        let wanted = if line.is_baseline() { line.points.first() } else { line.at(shown?) };
+        let wanted = if line.is_baseline() {
+            line.points.first()
+        } else {
+            line.at(shown?)
+        };
         wanted.map(|cell| (line, cell))
     };
     let lines: Vec<&'a Line<'a>> = data.lines.iter().filter(|line| line.dataset == dataset).collect();
-    let curves = lines.into_iter().filter_map(cell).map(|(line, cell)| Curve { line, points: by_epoch(data, cell) });
-    curves.filter(|curve| !curve.points.is_empty()).collect()
+    let curve = |(line, cell): (&'a Line<'a>, &Cell)| Curve {
+        line,
+        pruned_fraction: cell.pruned_fraction,
+        points: by_epoch(data, cell),
+    };
+    lines
+        .into_iter()
+        .filter_map(cell)
+        .map(curve)
+        .filter(|curve| !curve.points.is_empty())
+        .collect()
 }
 
 /// The mean over the seeds at each epoch that all of them evaluated.
@@ -86,38 +120,56 @@ fn by_epoch(data: &Data, cell: &Cell) -> Vec<(u32, Summary)> {
     let Some(first) = runs.first() else { return Vec::new() };
     let at = |epoch: u32| -> Option<Vec<f64>> {
         let of_run = |run: &Vec<(u32, f64)>| {
-            run.iter().find(|(other, _)| *other == epoch).map(|(_, accuracy)| 100.0 * accuracy)
+            run.iter()
+                .find(|(other, _)| *other == epoch)
+                .map(|(_, accuracy)| 100.0 * accuracy)
         };
         runs.iter().map(of_run).collect()
     };
-    first.iter().filter_map(|&(epoch, _)| Some((epoch, Summary::of(&at(epoch)?)?))).collect()
+    first
+        .iter()
+        .filter_map(|&(epoch, _)| Some((epoch, Summary::of(&at(epoch)?)?)))
+        .collect()
 }
 
-fn panel(curves: &[Curve]) -> Panel {
+/// The axes that show all curves; `None` if there is none.
+fn axes(curves: &[Curve]) -> Option<(Axis, Axis)> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let means: Vec<f64> = points().map(|(_, summary)| summary.mean).collect();
-    let last = points().map(|(epoch, _)| *epoch).max().unwrap_or(1);
-    let mut x = Axis::round("Epoch", (0.0, f64::from(last)), 6);
-    x.range.1 = f64::from(last) * 1.015;
-    x.ticks.retain(|tick| *tick <= x.range.1);
-    Panel {
-        inside: Rectangle { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 },
+    let last = f64::from(points().map(|(epoch, _)| *epoch).max()?);
+    let mut x = Axis::round("Epoch", (0.0, last), 6);
+    x.range.1 = 1.015 * last;
+    x.ticks.retain(|tick| *tick <= last);
+    Some((
         x,
-        y: Axis::round("Test accuracy (%)", padded_range(&means, &[], (0.0, 100.0)), 7),
-    }
+        Axis::round("Test accuracy (%)", padded_range(&means, &[], (0.0, 100.0)), 9),
+    ))
 }
 
 fn draw(scene: &mut Scene, curves: &[Curve], panel: &Panel) {
     panel.draw(scene);
     for curve in curves {
-        let ends = curve.points.iter().filter_map(|(epoch, summary)| {
-            summary.interval().map(|(low, high)| (f64::from(*epoch), low, high))
-        });
-        panel.band(scene, &ends.collect::<Vec<_>>(), curve.line.style.color);
+        let points: Vec<_> = curve
+            .points
+            .iter()
+            .map(|(epoch, summary)| (f64::from(*epoch), *summary))
+            .collect();
+        panel.band(scene, &points, curve.line.style.color);
     }
     for curve in curves {
-        let points: Vec<_> = curve.points.iter().map(|(epoch, summary)| (f64::from(*epoch), summary.mean)).collect();
-        panel.line(scene, &points, Stroke { width: 1.7, ..curve.line.style.stroke() });
+        let points: Vec<_> = curve
+            .points
+            .iter()
+            .map(|(epoch, summary)| (f64::from(*epoch), summary.mean))
+            .collect();
+        panel.line(
+            scene,
+            &points,
+            Stroke {
+                width: 1.7,
+                ..curve.line.style.stroke()
+            },
+        );
     }
     for (index, curve) in curves.iter().enumerate() {
         let every = curve.points.len().div_ceil(MARKERS).max(1);
@@ -131,16 +183,29 @@ fn draw(scene: &mut Scene, curves: &[Curve], panel: &Panel) {
 }
 
 fn statements(dataset: &str, curves: &[Curve]) -> String {
-    let goal = curves.iter().find(|curve| curve.line.label == "random-static").and_then(|curve| curve.points.last());
+    let goal = curves
+        .iter()
+        .find(|curve| curve.line.label == "random-static")
+        .and_then(|curve| curve.points.last());
     let mut text = format!("{}: mean test accuracy over the seeds.\n\n", dataset_title(dataset));
     let reach = goal.map_or_else(String::new, |(_, goal)| {
-        format!(" first epoch at or above {:.2} % (where random-static ends) |", goal.mean)
+        format!(
+            " first epoch at or above {:.2} % (where random-static ends) |",
+            goal.mean
+        )
     });
-    let _ = writeln!(text, "| method | after the last epoch (%) | highest of any epoch (%) |{reach}");
+    let _ = writeln!(
+        text,
+        "| method | after the last epoch (%) | highest of any epoch (%) |{reach}"
+    );
     let _ = writeln!(text, "|---|---|---|{}", if goal.is_some() { "---|" } else { "" });
     for curve in curves {
         let Some((_, last)) = curve.points.last() else { continue };
-        let best = curve.points.iter().map(|(_, summary)| summary.mean).fold(f64::NEG_INFINITY, f64::max);
+        let best = curve
+            .points
+            .iter()
+            .map(|(_, summary)| summary.mean)
+            .fold(f64::NEG_INFINITY, f64::max);
         let reached = goal.map_or_else(String::new, |(_, goal)| {
             let first = curve.points.iter().find(|(_, summary)| summary.mean >= goal.mean);
             first.map_or_else(|| " never |".to_owned(), |(epoch, _)| format!(" {epoch} |"))
@@ -153,12 +218,10 @@ fn statements(dataset: &str, curves: &[Curve]) -> String {
 }
 
 fn numbers<'a>(curve: &'a Curve) -> impl Iterator<Item = Vec<String>> + 'a {
-    let cell = curve.line;
-    let fraction = if cell.is_baseline() { cell.points.first() } else { cell.points.last() };
-    let fraction = fraction.map_or_else(String::new, |point| point.pruned_fraction.to_string());
-    curve.points.iter().map(move |(epoch, summary)| {
-        let mut row = vec![cell.dataset.to_owned(), cell.method.to_owned(), cell.label.to_owned(), fraction.clone()];
-        row.push(epoch.to_string());
+    curve.points.iter().map(|(epoch, summary)| {
+        let line = curve.line;
+        let mut row = vec![line.dataset.to_owned(), line.method.to_owned(), line.label.to_owned()];
+        row.extend([curve.pruned_fraction.to_string(), epoch.to_string()]);
         row.extend(csv::summary(summary));
         row
     })

@@ -1,13 +1,14 @@
 //! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method.
 
-use super::data::{Data, Line};
+use super::data::{Cell, Data, Line, dataset_title};
 use super::{Drawing, FigureKind, csv, findings};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
+use crate::plot::layout;
 use crate::plot::legend::Sample;
-use crate::plot::page_frame;
-use crate::plot::scene::{Rectangle, Scene};
+use crate::plot::scene::Scene;
 use crate::plot::theme::MARKER_RADIUS;
+use crate::statistics::Summary;
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-fraction",
@@ -16,65 +17,86 @@ pub(super) const KIND: FigureKind = FigureKind {
 };
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let layout = super::layout::Layout::new(data.datasets.len(), 1);
+    let axes: Vec<(Axis, Axis)> = data.datasets.iter().map(|dataset| axes(data, dataset)).collect();
     let mut words = data.words();
-    let panels: Vec<Panel> = data.datasets.iter().map(|dataset| panel(data, dataset)).collect();
-    if panels.iter().zip(&data.datasets).any(|(panel, dataset)| is_cut(data, dataset, panel)) {
+    if axes
+        .iter()
+        .zip(&data.datasets)
+        .any(|((_, y), dataset)| is_cut(data, dataset, y))
+    {
         words.notes.push("Bands that reach beyond a panel are cut.".to_owned());
     }
-    let (mut scene, area) = page_frame::begin(&words, layout.width(), layout.height());
-    for (index, (mut panel, dataset)) in panels.into_iter().zip(&data.datasets).enumerate() {
-        panel.inside = layout.panel(&area, index, 0);
+    let mut legend = data.legend();
+    legend.baseline_marker = false;
+    if data.has_intervals() {
+        legend
+            .others
+            .push(("95 % interval of the mean".to_owned(), Sample::Band));
+    }
+
+    let (mut scene, grid) = layout::begin(&words, &legend, data.datasets.len(), 1);
+    for (index, ((x, y), dataset)) in axes.into_iter().zip(&data.datasets).enumerate() {
+        let panel = Panel {
+            inside: grid.panel(index, 0),
+            x,
+            y,
+        };
         draw(&mut scene, data, dataset, &panel);
-        if data.datasets.len() > 1 {
-            panel.heading(&mut scene, super::data::dataset_title(dataset));
+        if grid.has_headings() {
+            panel.heading(&mut scene, dataset_title(dataset));
         }
     }
-    let mut legend = data.legend();
-    if data.has_intervals() {
-        legend.others.push(("95 % interval of the mean".to_owned(), Sample::Band));
-    }
-    legend.draw(&mut scene, layout.legend(&area), layout.legend_width());
 
-    let mut text = findings::differences(data, "random-static", |_| true);
-    text += &findings::differences(data, "random-dynamic", |line| line.label != "random-static");
-    Ok(Drawing { scene, findings: text, csv: csv::by_fraction(data) })
+    let shown = |dataset: &str| data.pruned_fractions(dataset);
+    let mut text = findings::differences(data, "random-static", shown, |_| true);
+    text += &findings::differences(data, "random-dynamic", shown, |line| line.label != "random-static");
+    Ok(Drawing {
+        scene,
+        findings: text,
+        csv: csv::by_fraction(data),
+    })
 }
 
-fn panel(data: &Data, dataset: &str) -> Panel {
-    let means: Vec<f64> = points(data, dataset).map(|(_, summary)| summary.mean).collect();
-    let intervals: Vec<(f64, f64)> = points(data, dataset).filter_map(|(_, summary)| summary.interval()).collect();
+fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
+    let accuracies = accuracies(data, dataset);
+    let means: Vec<f64> = accuracies.iter().map(|summary| summary.mean).collect();
+    let intervals: Vec<(f64, f64)> = accuracies.iter().filter_map(Summary::interval).collect();
     let fractions: Vec<f64> = data.pruned_fractions(dataset).iter().map(|s| 100.0 * s).collect();
-    let (first, last) = (fractions.first().copied().unwrap_or(0.0), fractions.last().copied().unwrap_or(100.0));
+    let (first, last) = (
+        fractions.first().copied().unwrap_or(0.0),
+        fractions.last().copied().unwrap_or(100.0),
+    );
     let margin = if last > first { 0.06 * (last - first) } else { 10.0 };
-    Panel {
-        inside: Rectangle { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 },
-        x: Axis::with_ticks(
-            "Pruned fraction s: samples left out of each epoch (%)",
-            (first - margin, last + margin),
-            fractions,
-        ),
-        y: Axis::round("Test accuracy after the last epoch (%)", padded_range(&means, &intervals, (0.0, 100.0)), 7),
-    }
+    let range = (first - margin, last + margin);
+    let x = Axis::with_ticks(
+        "Pruned fraction s: samples left out of each epoch (%)",
+        range,
+        fractions,
+    );
+    let range = padded_range(&means, &intervals, (0.0, 100.0));
+    (x, Axis::round("Test accuracy after the last epoch (%)", range, 7))
 }
 
-fn points<'a>(data: &'a Data, dataset: &str) -> impl Iterator<Item = (f64, crate::statistics::Summary)> + 'a {
-    let lines = data.lines_of(dataset).flat_map(|line| &line.points);
-    lines.map(|point| (100.0 * point.pruned_fraction, point.accuracy())).collect::<Vec<_>>().into_iter()
+fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {
+    data.lines_of(dataset)
+        .flat_map(|line| &line.points)
+        .map(Cell::accuracy)
+        .collect()
 }
 
-fn is_cut(data: &Data, dataset: &str, panel: &Panel) -> bool {
-    let (low, high) = panel.y.range;
-    points(data, dataset).filter_map(|(_, summary)| summary.interval()).any(|(from, to)| from < low || to > high)
+/// Whether an interval reaches beyond the axis.
+fn is_cut(data: &Data, dataset: &str, y: &Axis) -> bool {
+    let (low, high) = y.range;
+    accuracies(data, dataset)
+        .iter()
+        .filter_map(Summary::interval)
+        .any(|(from, to)| from < low || to > high)
 }
 
 fn draw(scene: &mut Scene, data: &Data, dataset: &str, panel: &Panel) {
     panel.draw(scene);
     for line in data.lines_of(dataset) {
-        let ends: Vec<(f64, f64, f64)> = line_points(line, panel)
-            .filter_map(|(x, summary)| summary.interval().map(|(low, high)| (x, low, high)))
-            .collect();
-        panel.band(scene, &ends, line.style.color);
+        panel.band(scene, &line_points(line, panel).collect::<Vec<_>>(), line.style.color);
     }
     for line in data.lines_of(dataset) {
         let points: Vec<_> = line_points(line, panel).map(|(x, summary)| (x, summary.mean)).collect();
@@ -89,11 +111,15 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, panel: &Panel) {
 }
 
 /// The points of a line; full data, which has no s, runs across the panel.
-fn line_points<'a>(line: &'a Line, panel: &Panel) -> impl Iterator<Item = (f64, crate::statistics::Summary)> + 'a {
+fn line_points<'a>(line: &'a Line, panel: &Panel) -> impl Iterator<Item = (f64, Summary)> + 'a {
     let (left, right) = panel.x.range;
     let across = line.is_baseline();
     line.points.iter().flat_map(move |point| {
-        let xs = if across { vec![left, right] } else { vec![100.0 * point.pruned_fraction] };
+        let xs = if across {
+            vec![left, right]
+        } else {
+            vec![100.0 * point.pruned_fraction]
+        };
         xs.into_iter().map(move |x| (x, point.accuracy()))
     })
 }

@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 
 use super::data::{Cell, Data, Line, dataset_title, percent};
 use super::findings::{signed, with_half_width};
-use super::layout::Layout;
 use super::{Drawing, FigureKind, csv};
 use crate::plot::axes::{Axis, Panel, padded_range};
+use crate::plot::layout;
 use crate::plot::legend::Sample;
-use crate::plot::page_frame;
 use crate::plot::placement::Taken;
-use crate::plot::scene::{Align, Point, Rectangle, Scene, Text};
+use crate::plot::scene::{Align, Point, Scene, Text};
 use crate::plot::theme::{FRONT, MARKER_RADIUS, NOTE_SIZE, QUIET, REFERENCE};
 use crate::statistics::Summary;
 use crate::{Error, RunRow};
@@ -47,8 +46,20 @@ const COSTS: [Cost; 2] = [
 ];
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let layout = Layout::new(COSTS.len(), data.datasets.len());
-    let (mut scene, area) = page_frame::begin(&data.words(), layout.width(), layout.height());
+    let mut legend = data.legend();
+    legend.others = vec![
+        ("Pareto front; labels give s in %".to_owned(), Sample::Line(FRONT)),
+        (
+            "full-data accuracy; half of its cost".to_owned(),
+            Sample::Line(REFERENCE),
+        ),
+    ];
+    if data.has_intervals() {
+        legend
+            .others
+            .push(("whiskers: 95 % interval of the mean".to_owned(), Sample::Whisker));
+    }
+    let (mut scene, grid) = layout::begin(&data.words(), &legend, COSTS.len(), data.datasets.len());
     let mut findings = String::new();
     for (row, &dataset) in data.datasets.iter().enumerate() {
         let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
@@ -56,26 +67,25 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             dataset: dataset.to_owned(),
         })?;
         for (column, cost) in COSTS.into_iter().enumerate() {
-            let mut panel = panel(data, dataset, full, cost);
-            panel.inside = layout.panel(&area, column, row);
+            let (x, mut y) = axes(data, dataset, full, cost);
             if column > 0 {
-                panel.y.label.clear();
+                y.label.clear();
             }
+            let panel = Panel {
+                inside: grid.panel(column, row),
+                x,
+                y,
+            };
             draw(&mut scene, data, dataset, full, cost, &panel);
             panel.heading(&mut scene, &format!("{}: {}", dataset_title(dataset), cost.heading));
         }
         findings += &statements(data, dataset, full);
     }
-    let mut legend = data.legend();
-    legend.others = vec![
-        ("Pareto front; labels give s in %".to_owned(), Sample::Line(FRONT)),
-        ("full-data accuracy; half of its cost".to_owned(), Sample::Line(REFERENCE)),
-    ];
-    if data.has_intervals() {
-        legend.others.push(("whiskers: 95 % interval of the mean".to_owned(), Sample::Whisker));
-    }
-    legend.draw(&mut scene, layout.legend(&area), layout.legend_width());
-    Ok(Drawing { scene, findings, csv: csv::by_fraction(data) })
+    Ok(Drawing {
+        scene,
+        findings,
+        csv: csv::by_fraction(data),
+    })
 }
 
 /// The cost of a cell's runs relative to the mean of full data.
@@ -84,16 +94,19 @@ fn relative(point: &Cell, full: &Cell, cost: Cost) -> Summary {
     point.summary(|run| (cost.of)(run) / one)
 }
 
-fn panel(data: &Data, dataset: &str, full: &Cell, cost: Cost) -> Panel {
-    let points = || data.lines_of(dataset).flat_map(|line| &line.points);
-    let means: Vec<f64> = points().map(|point| point.accuracy().mean).collect();
-    let intervals: Vec<_> = points().filter_map(|point| point.accuracy().interval()).collect();
-    let largest = points().map(|point| relative(point, full, cost).mean).fold(1.0, f64::max);
-    Panel {
-        inside: Rectangle { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 },
-        x: Axis::round(cost.label, (0.0, 1.06 * largest), 6),
-        y: Axis::round("Test accuracy after the last epoch (%)", padded_range(&means, &intervals, (0.0, 100.0)), 7),
-    }
+fn axes(data: &Data, dataset: &str, full: &Cell, cost: Cost) -> (Axis, Axis) {
+    let points: Vec<&Cell> = data.lines_of(dataset).flat_map(|line| &line.points).collect();
+    let means: Vec<f64> = points.iter().map(|point| point.accuracy().mean).collect();
+    let intervals: Vec<(f64, f64)> = points.iter().filter_map(|point| point.accuracy().interval()).collect();
+    let largest = points
+        .iter()
+        .map(|point| relative(point, full, cost).mean)
+        .fold(1.0, f64::max);
+    let range = padded_range(&means, &intervals, (0.0, 100.0));
+    (
+        Axis::round(cost.label, (0.0, 1.06 * largest), 6),
+        Axis::round("Test accuracy after the last epoch (%)", range, 7),
+    )
 }
 
 fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, panel: &Panel) {
@@ -103,26 +116,29 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, 
     let front = pareto_front(data, dataset, at);
     let path: Vec<Point> = front.iter().map(|(_, point)| at(point)).collect();
     panel.line(scene, &staircase(&path), FRONT);
-    let ((left, right), (bottom, top)) = (panel.x.range, panel.y.range);
-    panel.line(scene, &[(HALF, bottom), (HALF, top)], REFERENCE);
-    panel.line(scene, &[(left, at(full).1), (right, at(full).1)], REFERENCE);
-
     let mut taken = Taken::default();
+    let ((left, right), (bottom, top)) = (panel.x.range, panel.y.range);
+    for reference in [[(HALF, bottom), (HALF, top)], [(left, at(full).1), (right, at(full).1)]] {
+        panel.line(scene, &reference, REFERENCE);
+        taken.line(&reference.map(|point| panel.at(point)));
+    }
     for line in data.lines_of(dataset) {
         for point in &line.points {
             let (x, y) = at(point);
             if let Some((low, high)) = point.accuracy().interval() {
-                panel.whisker(scene, (x, low), (x, high), line.style.color);
+                taken.line(&panel.whisker(scene, (x, low), (x, high), line.style.color));
             }
             if let Some((low, high)) = relative(point, full, cost).interval() {
-                panel.whisker(scene, (low, y), (high, y), line.style.color);
+                taken.line(&panel.whisker(scene, (low, y), (high, y), line.style.color));
             }
         }
         let points: Vec<Point> = line.points.iter().map(at).collect();
         panel.line(scene, &points, line.style.stroke());
         taken.line(&points.iter().map(|&point| panel.at(point)).collect::<Vec<_>>());
     }
-    for line in data.lines_of(dataset) {
+    // Full data last: it is one marker among many.
+    let (baseline, pruned): (Vec<_>, Vec<_>) = data.lines_of(dataset).partition(|line| line.is_baseline());
+    for line in pruned.into_iter().chain(baseline) {
         for point in &line.points {
             let (style, at) = (line.style, panel.at(at(point)));
             scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
@@ -140,7 +156,11 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, 
     let (x, _) = panel.at((HALF, bottom));
     let words = Text::new("2× faster", (0.0, 0.0), NOTE_SIZE).color(QUIET);
     for y in [panel.inside.bottom - 8.0, panel.inside.top + 16.0] {
-        let beside = Text { at: (x - 6.0, y), ..words.clone() }.align(Align::Right);
+        let beside = Text {
+            at: (x - 6.0, y),
+            ..words.clone()
+        }
+        .align(Align::Right);
         if taken.is_free(&beside.bounds()) {
             scene.text(beside);
             break;
@@ -154,7 +174,9 @@ fn pareto_front<'a>(
     dataset: &'a str,
     at: impl Fn(&Cell) -> Point,
 ) -> Vec<(&'a Line<'a>, &'a Cell<'a>)> {
-    let all = data.lines_of(dataset).flat_map(|line| line.points.iter().map(move |point| (line, point)));
+    let all = data
+        .lines_of(dataset)
+        .flat_map(|line| line.points.iter().map(move |point| (line, point)));
     let mut cells: Vec<_> = all.collect();
     cells.sort_by(|(_, a), (_, b)| {
         let (a, b) = (at(a), at(b));
@@ -191,7 +213,10 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
         with_half_width(&full.accuracy(), 2),
     );
     for line in data.lines_of(dataset).filter(|line| !line.is_baseline()) {
-        let good = line.points.iter().filter(|point| point.accuracy().mean >= accuracy - 1.0);
+        let good = line
+            .points
+            .iter()
+            .filter(|point| point.accuracy().mean >= accuracy - 1.0);
         let seconds = |point: &Cell| relative(point, full, COSTS[0]).mean;
         let _ = match good.min_by(|a, b| seconds(a).total_cmp(&seconds(b))) {
             None => writeln!(text, "| {} | none | | | |", line.label),
@@ -214,7 +239,12 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             s => format!("{} {} %", line.label, percent(s)),
         };
         let names: Vec<String> = front.iter().map(name).collect();
-        let _ = writeln!(text, "\nPareto front in {}, cheapest first: {}.", cost.heading, names.join(", "));
+        let _ = writeln!(
+            text,
+            "\nPareto front in {}, cheapest first: {}.",
+            cost.heading,
+            names.join(", ")
+        );
     }
     text + "\nThese are means; whether two neighbours differ is for their intervals to say.\n\n"
 }
@@ -225,6 +255,9 @@ mod tests {
 
     #[test]
     fn a_staircase_never_promises_more_than_was_measured() {
-        assert_eq!(staircase(&[(0.3, 70.0), (0.6, 75.0)]), [(0.3, 70.0), (0.6, 70.0), (0.6, 75.0)]);
+        assert_eq!(
+            staircase(&[(0.3, 70.0), (0.6, 75.0)]),
+            [(0.3, 70.0), (0.6, 70.0), (0.6, 75.0)]
+        );
     }
 }

@@ -47,7 +47,12 @@ pub(super) fn by_fraction(data: &Data) -> String {
 
 /// The cells of `n`, mean, standard deviation and half-width.
 pub(super) fn summary(summary: &Summary) -> [String; 4] {
-    [summary.n.to_string(), summary.mean.to_string(), optional(summary.std), optional(summary.half_width)]
+    [
+        summary.n.to_string(),
+        summary.mean.to_string(),
+        optional(summary.std),
+        optional(summary.half_width),
+    ]
 }
 
 fn optional(value: Option<f64>) -> String {
@@ -55,7 +60,11 @@ fn optional(value: Option<f64>) -> String {
 }
 
 fn quoted(cell: String) -> String {
-    if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +74,9 @@ mod tests {
     #[test]
     fn commas_and_quotes_are_quoted() {
         let rows = [vec!["ucb (c = 2, ema_weight = 0.5)".to_owned(), "a \"b\"".to_owned()]];
-        assert_eq!(table(&["x", "y"], rows), "x,y\n\"ucb (c = 2, ema_weight = 0.5)\",\"a \"\"b\"\"\"\n");
+        assert_eq!(
+            table(&["x", "y"], rows),
+            "x,y\n\"ucb (c = 2, ema_weight = 0.5)\",\"a \"\"b\"\"\"\n"
+        );
     }
 }

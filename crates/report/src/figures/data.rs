@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{FigureInput, Planned};
+use crate::plot::layout::Words;
 use crate::plot::legend::Legend;
-use crate::plot::page_frame::Words;
 use crate::plot::theme::{Family, MethodStyle};
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
 
-/// The profile that follows the published protocol; all others are reduced in scale.
+/// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
 
 pub(super) struct Data<'a> {
     pub(super) input: &'a FigureInput<'a>,
-    /// Data sets in planned order.
+    /// Data sets with a line, in planned order.
     pub(super) datasets: Vec<&'a str>,
     /// The lines of all data sets, in planned order.
     pub(super) lines: Vec<Line<'a>>,
@@ -43,7 +43,13 @@ pub(super) struct Cell<'a> {
 impl<'a> Data<'a> {
     pub(super) fn new(input: &'a FigureInput<'a>) -> Self {
         let rows: BTreeMap<&str, &RunRow> = input.runs.iter().map(|run| (run.run_id.as_str(), run)).collect();
-        let mut data = Self { input, datasets: Vec::new(), lines: Vec::new(), missing: Vec::new(), diverged: Vec::new() };
+        let mut data = Self {
+            input,
+            datasets: Vec::new(),
+            lines: Vec::new(),
+            missing: Vec::new(),
+            diverged: Vec::new(),
+        };
         let mut styles = Styles::default();
         for planned in input.planned {
             if !data.datasets.contains(&planned.dataset.as_str()) {
@@ -56,8 +62,11 @@ impl<'a> Data<'a> {
                 Some(run) => data.put(planned, run, style),
             }
         }
-        for line in &mut data.lines {
-            line.points.sort_by(|a, b| a.pruned_fraction.total_cmp(&b.pruned_fraction));
+        let Data { datasets, lines, .. } = &mut data;
+        datasets.retain(|dataset| lines.iter().any(|line| line.dataset == *dataset));
+        for line in lines {
+            line.points
+                .sort_by(|a, b| a.pruned_fraction.total_cmp(&b.pruned_fraction));
             for point in &mut line.points {
                 point.runs.sort_by_key(|run| run.seed);
             }
@@ -69,13 +78,25 @@ impl<'a> Data<'a> {
         let is_same = |line: &Line| line.dataset == planned.dataset && line.label == planned.method_label;
         let index = self.lines.iter().position(is_same).unwrap_or_else(|| {
             let (method, label) = (planned.method.as_str(), planned.method_label.as_str());
-            self.lines.push(Line { dataset: &planned.dataset, method, label, style, points: Vec::new() });
+            self.lines.push(Line {
+                dataset: &planned.dataset,
+                method,
+                label,
+                style,
+                points: Vec::new(),
+            });
             self.lines.len() - 1
         });
         let points = &mut self.lines[index].points;
-        match points.iter_mut().find(|point| point.pruned_fraction == planned.pruned_fraction) {
+        match points
+            .iter_mut()
+            .find(|point| point.pruned_fraction == planned.pruned_fraction)
+        {
             Some(point) => point.runs.push(run),
-            None => points.push(Cell { pruned_fraction: planned.pruned_fraction, runs: vec![run] }),
+            None => points.push(Cell {
+                pruned_fraction: planned.pruned_fraction,
+                runs: vec![run],
+            }),
         }
     }
 
@@ -85,7 +106,10 @@ impl<'a> Data<'a> {
 
     /// All drawn runs.
     pub(super) fn runs(&self) -> impl Iterator<Item = &'a RunRow> {
-        self.lines.iter().flat_map(|line| &line.points).flat_map(|point| point.runs.iter().copied())
+        self.lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .flat_map(|point| point.runs.iter().copied())
     }
 
     pub(super) fn lines_of(&self, dataset: &str) -> impl Iterator<Item = &Line<'a>> {
@@ -99,7 +123,10 @@ impl<'a> Data<'a> {
 
     /// The runs on all samples of the data set.
     pub(super) fn full(&self, dataset: &str) -> Option<&Cell<'a>> {
-        self.lines_of(dataset).find(|line| line.method == "full")?.points.first()
+        self.lines_of(dataset)
+            .find(|line| line.method == "full")?
+            .points
+            .first()
     }
 
     /// The pruned fractions above 0 that were drawn on the data set, ascending.
@@ -114,15 +141,24 @@ impl<'a> Data<'a> {
     /// The epochs of a run that were evaluated: `(epoch, test accuracy)`.
     pub(super) fn evaluated_epochs(&self, run_id: &str) -> Vec<(u32, f64)> {
         let of_run = |row: &&EpochRow| row.run_id == run_id;
-        let mut epochs: Vec<(u32, f64)> =
-            self.input.epochs.iter().filter(of_run).filter_map(|row| Some((row.epoch, row.test_accuracy?))).collect();
+        let mut epochs: Vec<(u32, f64)> = self
+            .input
+            .epochs
+            .iter()
+            .filter(of_run)
+            .filter_map(|row| Some((row.epoch, row.test_accuracy?)))
+            .collect();
         epochs.sort_by_key(|(epoch, _)| *epoch);
         epochs
     }
 
     /// The legend's entries for methods, each once.
     pub(super) fn legend(&self) -> Legend {
-        let mut legend = Legend::default();
+        let mut legend = Legend {
+            methods: Vec::new(),
+            others: Vec::new(),
+            baseline_marker: true,
+        };
         for line in &self.lines {
             if legend.methods.iter().all(|(label, _)| label != line.label) {
                 legend.methods.push((line.label.to_owned(), line.style));
@@ -153,13 +189,17 @@ impl<'a> Data<'a> {
         let samples = joined(self.runs().map(|run| thousands(run.train_samples)));
         let epochs = joined(self.runs().map(|run| run.epochs.to_string()));
         let model = joined(self.runs().map(super::provenance::model));
-        format!("{} · {model} · {samples} training samples · {epochs} epochs · {}", datasets.join(", "), self.seeds())
+        format!(
+            "{} · {model} · {samples} training samples · {epochs} epochs · {}",
+            datasets.join(", "),
+            self.seeds()
+        )
     }
 
     fn scale(&self) -> String {
         match self.input.profile {
-            PAPER_PROFILE => "Profile `paper`: the published protocol".to_owned(),
-            other => format!("Profile `{other}`: reduced scale, not the published protocol"),
+            PAPER_PROFILE => "Full scale (profile paper)".to_owned(),
+            other => format!("Reduced scale (profile {other}), not the full protocol"),
         }
     }
 
@@ -178,7 +218,12 @@ impl<'a> Data<'a> {
     }
 
     fn seed_counts(&self) -> (usize, usize) {
-        let counts = || self.lines.iter().flat_map(|line| &line.points).map(|point| point.runs.len());
+        let counts = || {
+            self.lines
+                .iter()
+                .flat_map(|line| &line.points)
+                .map(|point| point.runs.len())
+        };
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
@@ -191,17 +236,19 @@ impl<'a> Data<'a> {
     pub(super) fn gaps(&self) -> Vec<String> {
         let all = self.input.planned.len();
         let note = |runs: &[&Planned], what: &str| {
-            (!runs.is_empty()).then(|| format!("{} of {all} planned runs {what}: {}.", runs.len(), names(runs)))
+            (!runs.is_empty()).then(|| format!("{what} {} of {all} planned runs: {}.", runs.len(), names(runs)))
         };
-        let missing = note(&self.missing, "have no result yet");
-        let diverged = note(&self.diverged, "diverged and are not drawn");
+        let missing = note(&self.missing, "No result yet for");
+        let diverged = note(&self.diverged, "Diverged, so not drawn,");
         missing.into_iter().chain(diverged).collect()
     }
 }
 
 impl Line<'_> {
     pub(super) fn at(&self, pruned_fraction: f64) -> Option<&Cell<'_>> {
-        self.points.iter().find(|point| point.pruned_fraction == pruned_fraction)
+        self.points
+            .iter()
+            .find(|point| point.pruned_fraction == pruned_fraction)
     }
 
     pub(super) fn is_baseline(&self) -> bool {
@@ -213,7 +260,12 @@ impl Cell<'_> {
     /// The mean and interval over seeds of a quantity.
     pub(super) fn summary(&self, of: impl Fn(&RunRow) -> f64) -> Summary {
         let values: Vec<f64> = self.runs.iter().map(|run| of(run)).collect();
-        Summary::of(&values).unwrap_or(Summary { n: 0, mean: f64::NAN, std: None, half_width: None })
+        Summary::of(&values).unwrap_or(Summary {
+            n: 0,
+            mean: f64::NAN,
+            std: None,
+            half_width: None,
+        })
     }
 
     /// Last-epoch test accuracy in percent.
@@ -223,7 +275,10 @@ impl Cell<'_> {
 
     /// Last-epoch test accuracy in percent, by seed.
     pub(super) fn accuracies(&self) -> Vec<(u64, f64)> {
-        self.runs.iter().map(|run| (run.seed, 100.0 * run.test_accuracy_last)).collect()
+        self.runs
+            .iter()
+            .map(|run| (run.seed, 100.0 * run.test_accuracy_last))
+            .collect()
     }
 }
 
@@ -239,9 +294,10 @@ impl<'a> Styles<'a> {
             return *style;
         }
         let plain = MethodStyle::of(method, label, 0);
-        let variant = self.given.iter().filter(|(other, known, _)| {
-            *other == method && MethodStyle::of(other, known, 0) == plain
-        });
+        let variant = self
+            .given
+            .iter()
+            .filter(|(other, known, _)| *other == method && MethodStyle::of(other, known, 0) == plain);
         let style = MethodStyle::of(method, label, variant.count());
         self.given.push((method, label, style));
         style
@@ -289,8 +345,16 @@ fn names(runs: &[&Planned]) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     let datasets = joined(runs.iter().map(|run| run.dataset.clone()));
     for run in runs {
-        let dataset = if datasets.contains(" / ") { format!("{} ", dataset_title(&run.dataset)) } else { String::new() };
-        let fraction = if run.pruned_fraction > 0.0 { format!(" s = {} %", percent(run.pruned_fraction)) } else { String::new() };
+        let dataset = if datasets.contains(" / ") {
+            format!("{} ", dataset_title(&run.dataset))
+        } else {
+            String::new()
+        };
+        let fraction = if run.pruned_fraction > 0.0 {
+            format!(" s = {} %", percent(run.pruned_fraction))
+        } else {
+            String::new()
+        };
         let name = format!("{dataset}{}{fraction}", run.method_label);
         match groups.iter_mut().find(|(other, _)| *other == name) {
             Some((_, seeds)) => seeds.push(run.seed.to_string()),
@@ -298,7 +362,11 @@ fn names(runs: &[&Planned]) -> String {
         }
     }
     let text = |(name, seeds): &(String, Vec<String>)| {
-        format!("{name} ({} {})", if seeds.len() == 1 { "seed" } else { "seeds" }, seeds.join(", "))
+        format!(
+            "{name} ({} {})",
+            if seeds.len() == 1 { "seed" } else { "seeds" },
+            seeds.join(", ")
+        )
     };
     let mut shown: Vec<String> = groups.iter().take(SHOWN).map(text).collect();
     if groups.len() > SHOWN {
@@ -319,7 +387,10 @@ mod tests {
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!([0, 999, 1000, 50_000, 1_234_567].map(thousands), ["0", "999", "1,000", "50,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 50_000, 1_234_567].map(thousands),
+            ["0", "999", "1,000", "50,000", "1,234,567"]
+        );
         assert_eq!([0.7, 0.3, 0.125, 0.0].map(percent), ["70", "30", "12.5", "0"]);
     }
 }

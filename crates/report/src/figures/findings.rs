@@ -5,15 +5,23 @@ use std::fmt::Write as _;
 use super::data::{Data, Line, dataset_title, percent};
 use crate::statistics::Summary;
 
-/// Tables of differences in last-epoch test accuracy: every pruned line against `reference`, by pruned fraction.
-pub(super) fn differences(data: &Data, reference: &str, counts: impl Fn(&Line) -> bool) -> String {
+/// Tables of differences in last-epoch test accuracy: the pruned lines that count against `reference`, at the pruned
+/// fractions given for the data set.
+pub(super) fn differences(
+    data: &Data,
+    reference: &str,
+    fractions: impl Fn(&str) -> Vec<f64>,
+    counts: impl Fn(&Line) -> bool,
+) -> String {
     let mut text = String::new();
     for &dataset in &data.datasets {
-        let Some(reference) = data.line(dataset, reference) else { continue };
-        let fractions = data.pruned_fractions(dataset);
-        let others = data.lines_of(dataset).filter(|line| {
-            !line.is_baseline() && line.label != reference.label && counts(line)
-        });
+        let Some(reference) = data.line(dataset, reference) else {
+            continue;
+        };
+        let fractions = fractions(dataset);
+        let others = data
+            .lines_of(dataset)
+            .filter(|line| !line.is_baseline() && line.label != reference.label && counts(line));
         let rows: Vec<String> = others
             .map(|line| {
                 let cells = fractions.iter().map(|&s| match (line.at(s), reference.at(s)) {
@@ -29,11 +37,17 @@ pub(super) fn differences(data: &Data, reference: &str, counts: impl Fn(&Line) -
         let columns: Vec<String> = fractions.iter().map(|&s| format!("s = {} %", percent(s))).collect();
         let _ = writeln!(
             text,
-            "{}: test accuracy minus that of `{}`, in percentage points, paired by seed (± half of the 95 % t interval).\n",
+            "{}: test accuracy minus that of `{}`, in percentage points, paired by seed (± half of the 95 % t interval, not \
+             adjusted for the number of comparisons).\n",
             dataset_title(dataset),
             reference.label
         );
-        let _ = writeln!(text, "| method | {} |\n|---|{}", columns.join(" | "), "---|".repeat(columns.len()));
+        let _ = writeln!(
+            text,
+            "| method | {} |\n|---|{}",
+            columns.join(" | "),
+            "---|".repeat(columns.len())
+        );
         let _ = writeln!(text, "{}\n", rows.join("\n"));
     }
     text
@@ -54,7 +68,12 @@ fn difference(left: &[(u64, f64)], right: &[(u64, f64)]) -> String {
             } else {
                 "undecided"
             };
-            format!("{} ± {:.2} (n = {}), {verdict}", signed(summary.mean), (high - low) / 2.0, summary.n)
+            format!(
+                "{} ± {:.2} (n = {}), {verdict}",
+                signed(summary.mean),
+                (high - low) / 2.0,
+                summary.n
+            )
         }
     }
 }
@@ -84,7 +103,11 @@ mod tests {
         // t(0.975, 2) = 4.3027; the differences 1.9, 2.0, 2.1 have the deviation 0.1.
         check(&[70.9, 71.0, 71.1], &[69.0, 69.0, 69.0], "+2.00 ± 0.25 (n = 3), above");
         check(&[69.0, 69.0, 69.0], &[70.9, 71.0, 71.1], "−2.00 ± 0.25 (n = 3), below");
-        check(&[70.0, 69.0, 68.0], &[69.0, 69.0, 69.0], "+0.00 ± 2.48 (n = 3), undecided");
+        check(
+            &[70.0, 69.0, 68.0],
+            &[69.0, 69.0, 69.0],
+            "+0.00 ± 2.48 (n = 3), undecided",
+        );
         check(&[70.0], &[], "no common seed");
     }
 }

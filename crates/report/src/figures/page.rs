@@ -14,23 +14,40 @@ pub(super) fn markdown(data: &Data, findings: &str) -> String {
     if data.is_reduced() {
         let _ = writeln!(
             page,
-            "> **Reduced scale.** This is the `{}` profile: {}. It is not the published protocol, and what fails here may \
-             hold at full scale, and the other way round.\n",
+            "> **Reduced scale.** This is the `{}` profile: {}. It is not the full protocol: what \
+             fails here may hold at full scale, and the other way round.\n",
             input.profile,
             sentence_part(input.profile_summary)
         );
     } else {
-        let _ = writeln!(page, "Profile `{}`: {}.\n", input.profile, sentence_part(input.profile_summary));
+        let _ = writeln!(
+            page,
+            "Profile `{}`: {}.\n",
+            input.profile,
+            sentence_part(input.profile_summary)
+        );
     }
     let _ = writeln!(page, "**Claim.** {}\n", data.text(input.claim).trim());
     let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
-    let _ = writeln!(page, "The same plot as [vectors]({0}.svg); its numbers as [CSV]({0}.csv).\n", input.id);
+    let _ = writeln!(
+        page,
+        "The same plot as [vectors]({0}.svg); its numbers as [CSV]({0}.csv).\n",
+        input.id
+    );
     for gap in data.gaps() {
-        let _ = writeln!(page, "**Not drawn:** {gap}\n");
+        let _ = writeln!(page, "**{gap}**\n");
     }
     let _ = writeln!(page, "## How to read it\n\n{}\n", data.text(input.how_to_read).trim());
     let findings = findings.trim();
-    let _ = writeln!(page, "## What it shows here\n\n{}\n", if findings.is_empty() { "Nothing to compare yet." } else { findings });
+    let _ = writeln!(
+        page,
+        "## What it shows here\n\n{}\n",
+        if findings.is_empty() {
+            "Nothing to compare yet."
+        } else {
+            findings
+        }
+    );
     let _ = writeln!(page, "## The numbers\n\n{}", numbers(data));
     let _ = writeln!(page, "## How it was made\n\n| | |\n|---|---|");
     for (what, value) in provenance::facts(data) {
@@ -58,7 +75,10 @@ fn numbers(data: &Data) -> String {
         for point in &line.points {
             let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
             let relative = |of: fn(&RunRow) -> f64| {
-                full.map_or_else(|| "?".to_owned(), |full| format!("{:.2}", mean(of) / full.summary(of).mean))
+                full.map_or_else(
+                    || "?".to_owned(),
+                    |full| format!("{:.2}", mean(of) / full.summary(of).mean),
+                )
             };
             let _ = writeln!(
                 text,

@@ -7,57 +7,104 @@ use crate::RunRow;
 
 /// The network of a run with its options: `resnet18 (width 16)`.
 pub(super) fn model(run: &RunRow) -> String {
-    let spec: Value = serde_json::from_str(&run.spec).unwrap_or_default();
-    let options = spec.get("model").and_then(Value::as_object).map(|model| {
-        let named = model.get("options").and_then(Value::as_object).unwrap_or(model);
-        pairs(named, " ", &["name", "options"])
-    });
-    match options {
-        Some(options) if !options.is_empty() => format!("{} ({options})", run.model),
+    match section(run, &["model", "options"]) {
+        Some(options) if !options.is_empty() => format!("{} ({})", run.model, pairs(&options, " ")),
         _ => run.model.clone(),
     }
 }
 
 /// What a reader needs to judge the runs: `(what, value)`.
-pub(super) fn facts(data: &Data) -> Vec<(&'static str, String)> {
+pub(super) fn facts(data: &Data) -> Vec<(String, String)> {
     let all = |of: fn(&RunRow) -> String| joined(data.runs().map(of));
-    let section = |name: &'static str| {
-        let of = |run: &RunRow| {
-            let spec: Value = serde_json::from_str(&run.spec).unwrap_or_default();
-            spec.get(name).and_then(Value::as_object).map(|section| pairs(section, " = ", &[])).unwrap_or_default()
-        };
-        joined(data.runs().map(of).filter(|text| !text.is_empty()))
-    };
     let mut facts = vec![
-        ("data", all(|run| format!("{}: {} training and {} test samples", run.dataset, thousands(run.train_samples), thousands(run.test_samples)))),
-        ("network", all(|run| format!("{}, {} parameters", model(run), thousands(run.parameters)))),
-        ("training", section("training")),
-        ("selection", section("selection")),
-        ("precision", all(|run| run.precision.clone())),
-        ("device", all(|run| run.device.clone())),
-        ("threads", all(|run| run.threads.to_string())),
-        ("code version", all(|run| run.code_version.clone())),
-        ("run", {
-            let started = || data.runs().map(|run| run.started_at.as_str());
-            let day = |time: Option<&str>| time.unwrap_or_default().chars().take(10).collect::<String>();
-            joined([day(started().min()), day(started().max())].into_iter())
-        }),
+        ("data".to_owned(), all(samples)),
+        (
+            "network".to_owned(),
+            all(|run| format!("{}, {} parameters", model(run), thousands(run.parameters))),
+        ),
+        (
+            "training".to_owned(),
+            all(|run| {
+                section(run, &["training"])
+                    .map(|it| pairs(&it, " = "))
+                    .unwrap_or_default()
+            }),
+        ),
     ];
+    facts.extend(by_method(data, "selection", |run| section(run, &["selection"])));
+    facts.extend(by_method(data, "options", |run| section(run, &["method", "options"])));
+    facts.extend([
+        ("precision".to_owned(), all(|run| run.precision.clone())),
+        ("device".to_owned(), all(|run| run.device.clone())),
+        ("threads".to_owned(), all(|run| run.threads.to_string())),
+        ("code version".to_owned(), all(|run| run.code_version.clone())),
+        ("run on".to_owned(), days(data)),
+    ]);
     facts.retain(|(_, value)| !value.is_empty());
     facts
 }
 
+fn samples(run: &RunRow) -> String {
+    let (train, test) = (thousands(run.train_samples), thousands(run.test_samples));
+    let seed = section(run, &["dataset"]).and_then(|dataset| dataset.get("subset_seed").cloned());
+    let seed = seed.map_or_else(String::new, |seed| format!(" (subset_seed = {seed})"));
+    format!("{}: {train} training and {test} test samples{seed}", run.dataset)
+}
+
+/// The first and the last day.
+fn days(data: &Data) -> String {
+    let started = || data.runs().map(|run| run.started_at.as_str());
+    let day = |time: Option<&str>| time.unwrap_or_default().chars().take(10).collect::<String>();
+    let (first, last) = (day(started().min()), day(started().max()));
+    if first == last {
+        first
+    } else {
+        format!("{first} to {last}")
+    }
+}
+
+/// A row for each group of methods that share a section of their specs.
+fn by_method(data: &Data, what: &str, section: fn(&RunRow) -> Option<Map<String, Value>>) -> Vec<(String, String)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for run in data.runs() {
+        let text = section(run).map(|it| pairs(&it, " = ")).unwrap_or_default();
+        if text.is_empty() {
+            continue;
+        }
+        match groups.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, labels)) if labels.contains(&run.method_label) => {}
+            Some((_, labels)) => labels.push(run.method_label.clone()),
+            None => groups.push((text, vec![run.method_label.clone()])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(text, labels)| (format!("{what}: {}", labels.join(", ")), text))
+        .collect()
+}
+
+/// An object in the run's spec.
+fn section(run: &RunRow, path: &[&str]) -> Option<Map<String, Value>> {
+    let mut value: Value = serde_json::from_str(&run.spec).ok()?;
+    for name in path {
+        value = value.get_mut(name)?.take();
+    }
+    match value {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
 /// The members of an object as text, nested ones in parentheses.
-fn pairs(object: &Map<String, Value>, between: &str, without: &[&str]) -> String {
+fn pairs(object: &Map<String, Value>, between: &str) -> String {
     let member = |(name, value): (&String, &Value)| {
         let value = match value {
             Value::Null => return None,
-            Value::Object(inner) => format!("({})", pairs(inner, " = ", &[])),
+            Value::Object(inner) => format!("({})", pairs(inner, between)),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         Some(format!("{name}{between}{value}"))
     };
-    let members = object.iter().filter(|(name, _)| !without.contains(&name.as_str()));
-    members.filter_map(member).collect::<Vec<_>>().join(", ")
+    object.iter().filter_map(member).collect::<Vec<_>>().join(", ")
 }

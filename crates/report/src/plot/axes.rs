@@ -2,6 +2,7 @@
 
 use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area};
 use super::theme::{AXIS, BAND_OPACITY, Color, GRID, INK, LABEL_SIZE, Stroke, TICK_SIZE, WHISKER};
+use crate::statistics::Summary;
 
 /// Values, the marks on them, and a label with the unit.
 #[derive(Clone, Debug)]
@@ -22,14 +23,27 @@ impl Axis {
     /// An axis over `low..=high` that begins and ends on a mark, with about `count` steps of 1, 2 or 5 times a power of ten.
     pub(crate) fn round(label: impl Into<String>, (low, high): (f64, f64), count: u32) -> Self {
         let step = round_step((high - low).max(1e-9) / f64::from(count));
-        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil().max((low / step).floor() + 1.0));
-        let ticks = (0..=(last - first) as i64).map(|index| (first + index as f64) * step).collect();
-        Self { label: label.into(), range: (first * step, last * step), ticks }
+        let (first, last) = (
+            (low / step + 1e-9).floor(),
+            (high / step - 1e-9).ceil().max((low / step).floor() + 1.0),
+        );
+        let ticks = (0..=(last - first) as i64)
+            .map(|index| (first + index as f64) * step)
+            .collect();
+        Self {
+            label: label.into(),
+            range: (first * step, last * step),
+            ticks,
+        }
     }
 
     /// An axis over exactly `range` with the given marks.
     pub(crate) fn with_ticks(label: impl Into<String>, range: (f64, f64), ticks: Vec<f64>) -> Self {
-        Self { label: label.into(), range, ticks }
+        Self {
+            label: label.into(),
+            range,
+            ticks,
+        }
     }
 
     fn share(&self, value: f64) -> f64 {
@@ -39,7 +53,9 @@ impl Axis {
     fn decimals(&self) -> usize {
         let whole = |decimals: &i32| {
             let scale = 10f64.powi(*decimals);
-            self.ticks.iter().all(|tick| (tick * scale - (tick * scale).round()).abs() < 1e-6)
+            self.ticks
+                .iter()
+                .all(|tick| (tick * scale - (tick * scale).round()).abs() < 1e-6)
         };
         (0..4).find(whole).unwrap_or(4) as usize
     }
@@ -48,12 +64,20 @@ impl Axis {
 impl Panel {
     pub(crate) fn at(&self, (x, y): Point) -> Point {
         let Rectangle { left, bottom, .. } = self.inside;
-        (left + self.x.share(x) * self.inside.width(), bottom - self.y.share(y) * self.inside.height())
+        (
+            left + self.x.share(x) * self.inside.width(),
+            bottom - self.y.share(y) * self.inside.height(),
+        )
     }
 
     /// The grid, the axes, their marks and labels; to be drawn before the data.
     pub(crate) fn draw(&self, scene: &mut Scene) {
-        let Rectangle { left, top, right, bottom } = self.inside;
+        let Rectangle {
+            left,
+            top,
+            right,
+            bottom,
+        } = self.inside;
         for &tick in &self.y.ticks {
             let (_, y) = self.at((self.x.range.0, tick));
             scene.line(vec![(left, y), (right, y)], GRID);
@@ -70,8 +94,14 @@ impl Panel {
         scene.line(vec![(left, top), (left, bottom), (right, bottom)], AXIS);
         let middle = (left + right) / 2.0;
         scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
-        let beside = (left - 46.0, (top + bottom) / 2.0);
-        scene.text(Text::new(&self.y.label, beside, LABEL_SIZE).align(Align::Center).upwards());
+        let beside = (left - 50.0, (top + bottom) / 2.0);
+        if !self.y.label.is_empty() {
+            scene.text(
+                Text::new(&self.y.label, beside, LABEL_SIZE)
+                    .align(Align::Center)
+                    .upwards(),
+            );
+        }
     }
 
     /// A heading above the panel.
@@ -85,18 +115,41 @@ impl Panel {
         scene.line(points.iter().map(|&point| self.at(point)).collect(), stroke);
     }
 
-    /// A translucent band between lower and upper ends `(x, low, high)`, cut off at the panel.
-    pub(crate) fn band(&self, scene: &mut Scene, ends: &[(f64, f64, f64)], color: Color) {
-        let lower = ends.iter().map(|&(x, low, _)| self.at((x, low)));
-        let upper = ends.iter().rev().map(|&(x, _, high)| self.at((x, high)));
-        scene.area(clip_area(lower.chain(upper).collect(), &self.inside), color, BAND_OPACITY);
+    /// A translucent band over the intervals of `(x, summary)`, cut off at the panel. A point without an interval parts the
+    /// band; one whose neighbours have none gets a whisker.
+    pub(crate) fn band(&self, scene: &mut Scene, points: &[(f64, Summary)], color: Color) {
+        let ends: Vec<Option<(f64, f64, f64)>> = points
+            .iter()
+            .map(|&(x, summary)| summary.interval().map(|(low, high)| (x, low, high)))
+            .collect();
+        for part in ends.split(Option::is_none) {
+            let part: Vec<(f64, f64, f64)> = part.iter().flatten().copied().collect();
+            if let [(x, low, high)] = part[..] {
+                self.whisker(scene, (x, low), (x, high), color);
+            } else {
+                let lower = part.iter().map(|&(x, low, _)| self.at((x, low)));
+                let upper = part.iter().rev().map(|&(x, _, high)| self.at((x, high)));
+                scene.area(
+                    clip_area(lower.chain(upper).collect(), &self.inside),
+                    color,
+                    BAND_OPACITY,
+                );
+            }
+        }
     }
 
-    /// A thin line from one data point to another, cut off at the panel.
-    pub(crate) fn whisker(&self, scene: &mut Scene, from: Point, to: Point, color: Color) {
-        let Rectangle { left, top, right, bottom } = self.inside;
+    /// A thin line from one data point to another, cut off at the panel; gives its ends in the scene.
+    pub(crate) fn whisker(&self, scene: &mut Scene, from: Point, to: Point, color: Color) -> [Point; 2] {
+        let Rectangle {
+            left,
+            top,
+            right,
+            bottom,
+        } = self.inside;
         let clamp = |(x, y): Point| (x.clamp(left, right), y.clamp(top, bottom));
-        scene.line(vec![clamp(self.at(from)), clamp(self.at(to))], Stroke { color, ..WHISKER });
+        let ends = [clamp(self.at(from)), clamp(self.at(to))];
+        scene.line(ends.to_vec(), Stroke { color, ..WHISKER });
+        ends
     }
 }
 
@@ -105,15 +158,27 @@ pub(crate) fn padded_range(values: &[f64], intervals: &[(f64, f64)], limits: (f6
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let spread = (high - low).max(1e-3 * high.abs()).max(1e-9);
-    let lowest = intervals.iter().map(|interval| interval.0).fold(low - 0.05 * spread, f64::min);
-    let highest = intervals.iter().map(|interval| interval.1).fold(high + 0.05 * spread, f64::max);
-    (lowest.max(low - 0.4 * spread).max(limits.0), highest.min(high + 0.4 * spread).min(limits.1))
+    let lowest = intervals
+        .iter()
+        .map(|interval| interval.0)
+        .fold(low - 0.05 * spread, f64::min);
+    let highest = intervals
+        .iter()
+        .map(|interval| interval.1)
+        .fold(high + 0.05 * spread, f64::max);
+    (
+        lowest.max(low - 0.4 * spread).max(limits.0),
+        highest.min(high + 0.4 * spread).min(limits.1),
+    )
 }
 
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let mantissa = step / power;
-    let rounded = [1.0, 2.0, 5.0].into_iter().find(|rounded| mantissa <= rounded * 1.0001).unwrap_or(10.0);
+    let rounded = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|rounded| mantissa <= rounded * 1.0001)
+        .unwrap_or(10.0);
     rounded * power
 }
 
@@ -128,7 +193,7 @@ mod tests {
         assert_eq!(axis.range, (50.0, 85.0));
         assert_eq!(axis.decimals(), 0);
         let axis = Axis::round("time", (0.0, 1.13), 6);
-        assert_eq!(axis.range, (0.0, 1.2));
+        assert!(axis.range.0 == 0.0 && (axis.range.1 - 1.2).abs() < 1e-12, "{axis:?}");
         assert_eq!(axis.decimals(), 1);
     }
 
@@ -136,12 +201,21 @@ mod tests {
     fn a_single_value_still_has_an_axis() {
         let range = padded_range(&[0.5], &[], (0.0, 1.0));
         let axis = Axis::round("x", range, 5);
-        assert!(axis.range.0 < 0.5 && axis.range.1 > 0.5 && axis.ticks.len() >= 2, "{axis:?}");
+        assert!(
+            axis.range.0 < 0.5 && axis.range.1 > 0.5 && axis.ticks.len() >= 2,
+            "{axis:?}"
+        );
     }
 
     #[test]
     fn huge_intervals_do_not_flatten_the_values() {
-        assert_eq!(padded_range(&[10.0, 20.0], &[(-500.0, 500.0)], (0.0, 100.0)), (6.0, 24.0));
-        assert_eq!(padded_range(&[90.0, 99.0], &[(89.0, 120.0)], (0.0, 100.0)), (89.0, 100.0));
+        assert_eq!(
+            padded_range(&[10.0, 20.0], &[(-500.0, 500.0)], (0.0, 100.0)),
+            (6.0, 24.0)
+        );
+        assert_eq!(
+            padded_range(&[90.0, 99.0], &[(89.0, 120.0)], (0.0, 100.0)),
+            (89.0, 100.0)
+        );
     }
 }

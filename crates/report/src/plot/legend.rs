@@ -15,18 +15,29 @@ pub(crate) enum Sample {
     Whisker,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Legend {
     pub(crate) methods: Vec<(String, MethodStyle)>,
     pub(crate) others: Vec<(String, Sample)>,
+    /// Whether full data has a marker in the plot.
+    pub(crate) baseline_marker: bool,
 }
 
 impl Legend {
-    /// Draws the legend with its top left corner at `at`, no wider than `limit`.
-    pub(crate) fn draw(&self, scene: &mut Scene, at: Point, limit: f64) {
+    /// The height it takes if it is no wider than `limit`.
+    pub(crate) fn height(&self, limit: f64) -> f64 {
+        self.draw(&mut Scene::new(limit, 0.0), (0.0, 0.0), limit)
+    }
+
+    /// Draws the legend with its top left corner at `at`, no wider than `limit`; gives its lower end.
+    pub(crate) fn draw(&self, scene: &mut Scene, at: Point, limit: f64) -> f64 {
         let (left, mut y) = at;
         for family in [Family::Baseline, Family::Static, Family::Dynamic] {
-            let members: Vec<_> = self.methods.iter().filter(|(_, style)| style.family == family).collect();
+            let members: Vec<_> = self
+                .methods
+                .iter()
+                .filter(|(_, style)| style.family == family)
+                .collect();
             if members.is_empty() {
                 continue;
             }
@@ -36,7 +47,10 @@ impl Legend {
                 y += ROW;
                 let middle = y - 0.36 * LEGEND_SIZE;
                 scene.line(vec![(left, middle), (left + SAMPLE, middle)], style.stroke());
-                scene.marker((left + SAMPLE / 2.0, middle), MARKER_RADIUS, style.marker, style.filled(), style.color);
+                if family != Family::Baseline || self.baseline_marker {
+                    let at = (left + SAMPLE / 2.0, middle);
+                    scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
+                }
                 y = label_lines(scene, label, (left + SAMPLE + 9.0, y), left + limit);
             }
             y += 14.0;
@@ -60,13 +74,17 @@ impl Legend {
             }
             y = label_lines(scene, label, (left + SAMPLE + 9.0, y), left + limit);
         }
+        y + 0.5 * LEGEND_SIZE
     }
 }
 
 /// Writes a label in as many lines as it needs; gives the last baseline.
 fn label_lines(scene: &mut Scene, label: &str, (left, first): Point, right: f64) -> f64 {
     let mut y = first;
-    for (index, line) in fonts::wrap(label, LEGEND_SIZE, false, right - left).into_iter().enumerate() {
+    for (index, line) in fonts::wrap(label, LEGEND_SIZE, false, right - left)
+        .into_iter()
+        .enumerate()
+    {
         y = first + index as f64 * (LEGEND_SIZE + 3.0);
         scene.text(Text::new(line, (left, y), LEGEND_SIZE));
     }

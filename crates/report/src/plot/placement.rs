@@ -10,7 +10,12 @@ pub(crate) struct Taken {
 
 impl Taken {
     pub(crate) fn marker(&mut self, (x, y): Point, radius: f64) {
-        self.boxes.push(Rectangle { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius });
+        self.boxes.push(Rectangle {
+            left: x - radius,
+            top: y - radius,
+            right: x + radius,
+            bottom: y + radius,
+        });
     }
 
     /// A line, as a chain of small boxes.
@@ -43,7 +48,13 @@ impl Taken {
             (x - near, y + near + up, Align::Right),
         ];
         let free = |text: &Text| inside.contains(&text.bounds()) && self.is_free(&text.bounds());
-        let texts = candidates.into_iter().map(|(x, y, align)| Text { at: (x, y), ..label.clone() }.align(align));
+        let texts = candidates.into_iter().map(|(x, y, align)| {
+            Text {
+                at: (x, y),
+                ..label.clone()
+            }
+            .align(align)
+        });
         let placed = texts.into_iter().find(free)?;
         self.boxes.push(placed.bounds());
         Some(placed)
@@ -55,7 +66,12 @@ mod tests {
     use super::Taken;
     use crate::plot::scene::{Rectangle, Text};
 
-    const WINDOW: Rectangle = Rectangle { left: 0.0, top: 0.0, right: 200.0, bottom: 200.0 };
+    const WINDOW: Rectangle = Rectangle {
+        left: 0.0,
+        top: 0.0,
+        right: 200.0,
+        bottom: 200.0,
+    };
 
     #[test]
     fn labels_avoid_markers_lines_and_each_other() {
@@ -66,11 +82,18 @@ mod tests {
             taken.marker(point, 6.0);
         }
         let label = || Text::new("70 %", (0.0, 0.0), 12.0);
-        let placed: Vec<_> = points.iter().filter_map(|&point| taken.place(label(), point, &WINDOW)).collect();
+        let placed: Vec<_> = points
+            .iter()
+            .filter_map(|&point| taken.place(label(), point, &WINDOW))
+            .collect();
         assert!(placed.len() >= 4, "only {} of 6 labels found a place", placed.len());
         for (index, text) in placed.iter().enumerate() {
             assert!(WINDOW.contains(&text.bounds()));
-            assert!(placed[..index].iter().all(|other| !other.bounds().overlaps(&text.bounds())));
+            assert!(
+                placed[..index]
+                    .iter()
+                    .all(|other| !other.bounds().overlaps(&text.bounds()))
+            );
         }
     }
 
@@ -78,6 +101,10 @@ mod tests {
     fn no_place_gives_no_label() {
         let mut taken = Taken::default();
         taken.marker((100.0, 100.0), 90.0);
-        assert!(taken.place(Text::new("70 %", (0.0, 0.0), 12.0), (100.0, 100.0), &WINDOW).is_none());
+        assert!(
+            taken
+                .place(Text::new("70 %", (0.0, 0.0), 12.0), (100.0, 100.0), &WINDOW)
+                .is_none()
+        );
     }
 }

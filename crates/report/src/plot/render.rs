@@ -19,12 +19,18 @@ const SVG_UNITS: u32 = 20;
 
 /// Writes the scene as an 8-bit RGB PNG at twice its logical size.
 pub(crate) fn png(scene: &Scene, path: &Path) -> Result<(), Error> {
-    let failed = |reason: String| Error::Draw { path: path.to_owned(), reason };
+    let failed = |reason: String| Error::Draw {
+        path: path.to_owned(),
+        reason,
+    };
     let scale = PNG_SCALE * OVERSAMPLING;
     let size = (scene.width as u32 * scale, scene.height as u32 * scale);
     let mut pixels = vec![255; size.0 as usize * size.1 as usize * 3];
     {
-        let mut bitmap = Bitmap { backend: BitMapBackend::with_buffer(&mut pixels, size), scale: f64::from(scale) };
+        let mut bitmap = Bitmap {
+            backend: BitMapBackend::with_buffer(&mut pixels, size),
+            scale: f64::from(scale),
+        };
         draw(&mut bitmap, scene).map_err(failed)?;
     }
     let pixels = average(&pixels, size.0 as usize);
@@ -41,11 +47,16 @@ pub(crate) fn png(scene: &Scene, path: &Path) -> Result<(), Error> {
 
 /// Writes the scene as SVG.
 pub(crate) fn svg(scene: &Scene, path: &Path) -> Result<(), Error> {
-    let failed = |reason: String| Error::Draw { path: path.to_owned(), reason };
+    let failed = |reason: String| Error::Draw {
+        path: path.to_owned(),
+        reason,
+    };
     let size = (scene.width as u32 * SVG_UNITS, scene.height as u32 * SVG_UNITS);
     let mut text = String::new();
     {
-        let mut vector = Vector { backend: SVGBackend::with_string(&mut text, size) };
+        let mut vector = Vector {
+            backend: SVGBackend::with_string(&mut text, size),
+        };
         draw(&mut vector, scene).map_err(failed)?;
         vector.backend.present().map_err(|error| failed(error.to_string()))?;
     }
@@ -66,7 +77,10 @@ fn draw(canvas: &mut impl Canvas, scene: &Scene) -> Result<(), String> {
     for shape in &scene.shapes {
         match shape {
             Shape::Area { points, color, opacity } => canvas.area(points, *color, *opacity)?,
-            Shape::Line { points, stroke: Stroke { color, width, dash } } => {
+            Shape::Line {
+                points,
+                stroke: Stroke { color, width, dash },
+            } => {
                 for piece in dashes(points, dash.pattern()) {
                     canvas.line(&piece, *color, *width)?;
                 }
@@ -105,7 +119,7 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
             piece = vec![from];
         }
     }
-    if turn % 2 == 0 && piece.len() > 1 {
+    if turn % 2 == 0 && left < pattern[turn % pattern.len()] {
         pieces.push(piece);
     }
     pieces
@@ -121,7 +135,10 @@ impl Bitmap<'_> {
     /// which shows in translucent areas.
     fn fill(&mut self, points: &[Point], color: Color, opacity: f64) -> Result<(), String> {
         let color = RGBColor(color.0, color.1, color.2).mix(opacity);
-        let points: Vec<Point> = points.iter().map(|&(x, y)| (x * self.scale - 0.5, y * self.scale - 0.5)).collect();
+        let points: Vec<Point> = points
+            .iter()
+            .map(|&(x, y)| (x * self.scale - 0.5, y * self.scale - 0.5))
+            .collect();
         let rows = points.iter().map(|point| point.1);
         let (top, bottom) = rows.fold((f64::MAX, f64::MIN), |(low, high), y| (low.min(y), high.max(y)));
         let (_, height) = self.backend.get_size();
@@ -136,7 +153,9 @@ impl Bitmap<'_> {
             for span in crossings.chunks_exact(2) {
                 let (from, to) = (span[0].ceil() as i32, span[1].ceil() as i32 - 1);
                 if from <= to {
-                    self.backend.draw_line((from, row), (to, row), &color).map_err(|error| error.to_string())?;
+                    self.backend
+                        .draw_line((from, row), (to, row), &color)
+                        .map_err(|error| error.to_string())?;
                 }
             }
         }
@@ -156,7 +175,12 @@ impl Canvas for Bitmap<'_> {
             let length = (x1 - x0).hypot(y1 - y0);
             if length > 0.0 {
                 let (dx, dy) = (half * (y0 - y1) / length, half * (x1 - x0) / length);
-                let quad = [(x0 + dx, y0 + dy), (x1 + dx, y1 + dy), (x1 - dx, y1 - dy), (x0 - dx, y0 - dy)];
+                let quad = [
+                    (x0 + dx, y0 + dy),
+                    (x1 + dx, y1 + dy),
+                    (x1 - dx, y1 - dy),
+                    (x0 - dx, y0 - dy),
+                ];
                 self.fill(&quad, color, 1.0)?;
             }
         }
@@ -186,13 +210,17 @@ struct Vector<'a> {
 impl Canvas for Vector<'_> {
     fn area(&mut self, points: &[Point], color: Color, opacity: f64) -> Result<(), String> {
         let style = RGBColor(color.0, color.1, color.2).mix(opacity);
-        self.backend.fill_polygon(points.iter().map(svg_point), &style).map_err(|error| error.to_string())
+        self.backend
+            .fill_polygon(points.iter().map(svg_point), &style)
+            .map_err(|error| error.to_string())
     }
 
     fn line(&mut self, points: &[Point], color: Color, width: f64) -> Result<(), String> {
         let width = (width * f64::from(SVG_UNITS)).round() as u32;
         let style = RGBColor(color.0, color.1, color.2).stroke_width(width);
-        self.backend.draw_path(points.iter().map(svg_point), &style).map_err(|error| error.to_string())
+        self.backend
+            .draw_path(points.iter().map(svg_point), &style)
+            .map_err(|error| error.to_string())
     }
 
     fn text(&mut self, text: &Text) -> Result<(), String> {
@@ -203,7 +231,10 @@ impl Canvas for Vector<'_> {
 }
 
 fn svg_point(&(x, y): &Point) -> (i32, i32) {
-    ((x * f64::from(SVG_UNITS)).round() as i32, (y * f64::from(SVG_UNITS)).round() as i32)
+    (
+        (x * f64::from(SVG_UNITS)).round() as i32,
+        (y * f64::from(SVG_UNITS)).round() as i32,
+    )
 }
 
 /// Draws a text, hung by its top, `drop` units above its baseline.
@@ -223,7 +254,9 @@ fn text_at<B: DrawingBackend>(backend: &mut B, text: &Text, scale: f64, size: f6
     let style = TextStyle::from(fonts::face(size, text.bold).transform(transform))
         .color(&color)
         .pos(Pos::new(horizontal, VPos::Top));
-    backend.draw_text(&text.text, &style, (x.round() as i32, y.round() as i32)).map_err(|error| error.to_string())
+    backend
+        .draw_text(&text.text, &style, (x.round() as i32, y.round() as i32))
+        .map_err(|error| error.to_string())
 }
 
 /// The picture at a third of its size, each pixel the mean of the nine it was drawn as.
@@ -258,6 +291,9 @@ mod tests {
     #[test]
     fn a_dash_bends_round_a_corner() {
         let pieces = dashes(&[(0.0, 0.0), (1.0, 0.0), (1.0, 4.0)], &[2.0, 1.0]);
-        assert_eq!(pieces, [vec![(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)], vec![(1.0, 2.0), (1.0, 4.0)]]);
+        assert_eq!(
+            pieces,
+            [vec![(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)], vec![(1.0, 2.0), (1.0, 4.0)]]
+        );
     }
 }

@@ -14,8 +14,15 @@ pub(crate) struct Scene {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
-    Area { points: Vec<Point>, color: Color, opacity: f64 },
-    Line { points: Vec<Point>, stroke: Stroke },
+    Area {
+        points: Vec<Point>,
+        color: Color,
+        opacity: f64,
+    },
+    Line {
+        points: Vec<Point>,
+        stroke: Stroke,
+    },
     Text(Text),
 }
 
@@ -50,7 +57,15 @@ pub(crate) struct Rectangle {
 
 impl Text {
     pub(crate) fn new(text: impl Into<String>, at: Point, size: f64) -> Self {
-        Self { text: text.into(), at, size, bold: false, color: INK, align: Align::Left, upwards: false }
+        Self {
+            text: text.into(),
+            at,
+            size,
+            bold: false,
+            color: INK,
+            align: Align::Left,
+            upwards: false,
+        }
     }
 
     pub(crate) fn align(self, align: Align) -> Self {
@@ -80,9 +95,19 @@ impl Text {
         let (above, below) = (0.74 * self.size, 0.22 * self.size);
         let (x, y) = self.at;
         if self.upwards {
-            Rectangle { left: x - above, right: x + below, top: y + before - length, bottom: y + before }
+            Rectangle {
+                left: x - above,
+                right: x + below,
+                top: y + before - length,
+                bottom: y + before,
+            }
         } else {
-            Rectangle { left: x - before, right: x - before + length, top: y - above, bottom: y + below }
+            Rectangle {
+                left: x - before,
+                right: x - before + length,
+                top: y - above,
+                bottom: y + below,
+            }
         }
     }
 }
@@ -107,7 +132,11 @@ impl Rectangle {
 
 impl Scene {
     pub(crate) fn new(width: f64, height: f64) -> Self {
-        Self { width, height, shapes: Vec::new() }
+        Self {
+            width,
+            height,
+            shapes: Vec::new(),
+        }
     }
 
     pub(crate) fn area(&mut self, points: Vec<Point>, color: Color, opacity: f64) {
@@ -129,22 +158,46 @@ impl Scene {
     /// A marker of the given half-width: filled with a white rim, or open with a coloured one.
     pub(crate) fn marker(&mut self, at: Point, radius: f64, marker: Marker, filled: bool, color: Color) {
         let outline = |radius: f64| -> Vec<Point> {
-            marker.outline().into_iter().map(|(x, y)| (at.0 + radius * x, at.1 + radius * y)).collect()
+            marker
+                .outline()
+                .into_iter()
+                .map(|(x, y)| (at.0 + radius * x, at.1 + radius * y))
+                .collect()
         };
         let mut rim = outline(radius);
         rim.extend_from_within(..2);
         if filled {
-            self.line(rim, Stroke { color: WHITE, width: 2.0, dash: Dash::Solid });
+            self.line(
+                rim,
+                Stroke {
+                    color: WHITE,
+                    width: 2.0,
+                    dash: Dash::Solid,
+                },
+            );
             self.area(outline(radius), color, 1.0);
         } else {
             self.area(outline(radius), WHITE, 1.0);
-            self.line(rim, Stroke { color, width: 1.8, dash: Dash::Solid });
+            self.line(
+                rim,
+                Stroke {
+                    color,
+                    width: 1.8,
+                    dash: Dash::Solid,
+                },
+            );
         }
     }
 
     #[cfg(test)]
     pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
-        self.shapes.iter().filter_map(|shape| if let Shape::Text(text) = shape { Some(text) } else { None })
+        self.shapes.iter().filter_map(|shape| {
+            if let Shape::Text(text) = shape {
+                Some(text)
+            } else {
+                None
+            }
+        })
     }
 }
 
@@ -182,15 +235,31 @@ mod tests {
 
     fn area(points: &[(f64, f64)]) -> f64 {
         let next = points.iter().cycle().skip(1);
-        points.iter().zip(next).map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum::<f64>().abs() / 2.0
+        points
+            .iter()
+            .zip(next)
+            .map(|(a, b)| a.0 * b.1 - b.0 * a.1)
+            .sum::<f64>()
+            .abs()
+            / 2.0
     }
 
     #[test]
     fn clipping_keeps_exactly_the_part_inside() {
-        let window = Rectangle { left: 0.0, top: 0.0, right: 2.0, bottom: 1.0 };
+        let window = Rectangle {
+            left: 0.0,
+            top: 0.0,
+            right: 2.0,
+            bottom: 1.0,
+        };
         // A triangle of area 8 that covers the window's lower left half and more.
         let clipped = clip_area(vec![(-1.0, 1.5), (-1.0, -0.5), (3.0, 1.5)], &window);
-        assert!(clipped.iter().all(|(x, y)| (0.0..=2.0).contains(x) && (0.0..=1.0).contains(y)), "{clipped:?}");
+        assert!(
+            clipped
+                .iter()
+                .all(|(x, y)| (0.0..=2.0).contains(x) && (0.0..=1.0).contains(y)),
+            "{clipped:?}"
+        );
         // Inside, the edge runs from (0, 0) to (2, 1).
         assert!((area(&clipped) - 1.0).abs() < 1e-12, "{clipped:?}");
         assert!(clip_area(vec![(5.0, 5.0), (6.0, 5.0), (6.0, 6.0)], &window).is_empty());

@@ -61,11 +61,31 @@ const VERMILLION: Color = Color(0xd5, 0x5e, 0x00);
 const PURPLE: Color = Color(0xcc, 0x79, 0xa7);
 const INDIGO: Color = Color(0x33, 0x22, 0x88);
 
-pub(crate) const GRID: Stroke = Stroke { color: Color(0xe4, 0xe4, 0xe4), width: 1.0, dash: Dash::Solid };
-pub(crate) const AXIS: Stroke = Stroke { color: Color(0x8a, 0x8a, 0x8a), width: 1.2, dash: Dash::Solid };
-pub(crate) const REFERENCE: Stroke = Stroke { color: QUIET, width: 1.4, dash: Dash::Dotted };
-pub(crate) const WHISKER: Stroke = Stroke { color: QUIET, width: 1.2, dash: Dash::Solid };
-pub(crate) const FRONT: Stroke = Stroke { color: Color(0xd9, 0xd2, 0xb8), width: 7.0, dash: Dash::Solid };
+pub(crate) const GRID: Stroke = Stroke {
+    color: Color(0xe4, 0xe4, 0xe4),
+    width: 1.0,
+    dash: Dash::Solid,
+};
+pub(crate) const AXIS: Stroke = Stroke {
+    color: Color(0x8a, 0x8a, 0x8a),
+    width: 1.2,
+    dash: Dash::Solid,
+};
+pub(crate) const REFERENCE: Stroke = Stroke {
+    color: QUIET,
+    width: 1.4,
+    dash: Dash::Dotted,
+};
+pub(crate) const WHISKER: Stroke = Stroke {
+    color: QUIET,
+    width: 1.2,
+    dash: Dash::Solid,
+};
+pub(crate) const FRONT: Stroke = Stroke {
+    color: Color(0xd9, 0xd2, 0xb8),
+    width: 7.0,
+    dash: Dash::Solid,
+};
 
 pub(crate) const TITLE_SIZE: f64 = 20.0;
 pub(crate) const SUBTITLE_SIZE: f64 = 14.0;
@@ -74,7 +94,7 @@ pub(crate) const TICK_SIZE: f64 = 14.0;
 pub(crate) const LEGEND_SIZE: f64 = 14.0;
 pub(crate) const NOTE_SIZE: f64 = 12.0;
 pub(crate) const MARKER_RADIUS: f64 = 5.6;
-pub(crate) const BAND_OPACITY: f64 = 0.13;
+pub(crate) const BAND_OPACITY: f64 = 0.12;
 
 impl MethodStyle {
     /// The looks of a method, by its registered name and its label. `variant` counts the lines of the same method that the
@@ -108,12 +128,24 @@ impl MethodStyle {
         ];
         let first = MARKERS.iter().position(|&other| other == marker).unwrap_or(0);
         let share = [0.0, 0.4, -0.35, 0.6, -0.6][variant % 5];
-        Self { family, color: color.shade(share), marker: MARKERS[(first + variant) % MARKERS.len()] }
+        Self {
+            family,
+            color: color.shade(share),
+            marker: MARKERS[(first + variant) % MARKERS.len()],
+        }
     }
 
     pub(crate) fn stroke(&self) -> Stroke {
-        let dash = if self.family == Family::Static { Dash::Dashed } else { Dash::Solid };
-        Stroke { color: self.color, width: 2.4, dash }
+        let dash = if self.family == Family::Static {
+            Dash::Dashed
+        } else {
+            Dash::Solid
+        };
+        Stroke {
+            color: self.color,
+            width: 2.4,
+            dash,
+        }
     }
 
     pub(crate) fn filled(&self) -> bool {
@@ -155,8 +187,11 @@ impl Marker {
     /// The outline round the origin. Radii differ so that all shapes look equally large.
     pub(crate) fn outline(self) -> Vec<(f64, f64)> {
         let regular = |corners: u32, radius: f64, first_degrees: f64| -> Vec<(f64, f64)> {
-            let angle = |corner| first_degrees.to_radians() + std::f64::consts::TAU * f64::from(corner) / f64::from(corners);
-            (0..corners).map(|corner| (radius * angle(corner).cos(), radius * angle(corner).sin())).collect()
+            let angle =
+                |corner| first_degrees.to_radians() + std::f64::consts::TAU * f64::from(corner) / f64::from(corners);
+            (0..corners)
+                .map(|corner| (radius * angle(corner).cos(), radius * angle(corner).sin()))
+                .collect()
         };
         match self {
             Self::Circle => regular(40, 1.0, 0.0),

@@ -28,7 +28,7 @@ rows! {
         pub epochs: u32,
         /// Optimiser steps taken.
         pub steps: u64,
-        /// Samples trained on, counted each time: full-data epochs times `train_samples`.
+        /// Samples trained on, counted each time; divided by `train_samples`, the epochs on full data it amounts to.
         pub samples_seen: u64,
         /// Different samples trained on at least once.
         pub unique_samples_seen: u64,

@@ -25,8 +25,16 @@ pub(crate) const MAIN_METHODS: &[&str] = &[
 
 /// A figure of each kind: its id, kind and title.
 pub(crate) const FIGURES: &[(&str, &str, &str)] = &[
-    ("fig1", "accuracy-vs-fraction", "{dataset}: test accuracy when part of the data is left out"),
-    ("fig3", "accuracy-vs-time", "{dataset}: test accuracy against the cost of training"),
+    (
+        "fig1",
+        "accuracy-vs-fraction",
+        "{dataset}: test accuracy when part of the data is left out",
+    ),
+    (
+        "fig3",
+        "accuracy-vs-time",
+        "{dataset}: test accuracy against the cost of training",
+    ),
     ("fig6", "accuracy-vs-epoch", "{dataset}: test accuracy during training"),
 ];
 
@@ -100,7 +108,7 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         _ => (0.30, 2.0),
     };
     let noise = |step: u64| 2.0 * (mix(id ^ mix(step)) >> 11) as f64 / (1u64 << 53) as f64 - 1.0;
-    let last = ceiling - scale * loss * pruned_fraction.powf(power) + 0.006 * noise(0);
+    let last = (ceiling - scale * loss * pruned_fraction.powf(power) + 0.006 * noise(0)).max(0.01);
 
     let samples = grid.train_samples;
     let kept = ((1.0 - pruned_fraction) * samples as f64).round() as u64;
@@ -130,7 +138,7 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
                 test_accuracy: Some(if epoch == grid.epochs {
                     last
                 } else {
-                    last * progress + wobble
+                    (last * progress + wobble).max(0.01)
                 }),
                 test_loss: Some(2.3 * (-3.0 * t).exp() + 0.6),
                 scoring_seconds: if scores && (epoch - 1) % 3 == 0 {
@@ -183,9 +191,24 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         threads: 2,
         code_version: "0.1.0 (made up)".to_owned(),
         started_at: "2026-01-31T12:00:00Z".to_owned(),
-        spec: r#"{"model":{"name":"resnet18","options":{"width":16}},"training":{"batch_size":128,"learning_rate":0.1,"schedule":{"kind":"step","milestones":[18,36,48],"factor":0.2}},"selection":{"selection_period":3,"score":"loss"}}"#.to_owned(),
+        spec: spec(method),
     };
     (run, epochs)
+}
+
+/// As much of a spec as pages quote.
+fn spec(method: &str) -> String {
+    let scoring = r#"{"score":"loss","score_source":"forward-pass","first_round":"random","ema_weight":0.8}"#;
+    let (period, scoring, options) = match method {
+        "uncertainty" => ("3", scoring, "{}"),
+        "epsilon-greedy" => ("3", scoring, r#"{"epsilon":0.1}"#),
+        "ucb" => ("3", scoring, r#"{"c":1.0,"first_variance":"zero"}"#),
+        "random-dynamic" => ("null", "null", r#"{"redraw":"epoch"}"#),
+        _ => ("null", "null", "{}"),
+    };
+    format!(
+        r#"{{"dataset":{{"name":"cifar10","subset_seed":0}},"model":{{"name":"resnet18","options":{{"width":16}}}},"method":{{"name":"{method}","options":{options}}},"training":{{"epochs":60,"batch_size":128,"learning_rate":0.1,"schedule":{{"kind":"step","milestones":[18,36,48],"factor":0.2}},"horizontal_flip":true}},"selection":{{"selection_period":{period},"class_balance":false,"scoring":{scoring}}}}}"#
+    )
 }
 
 fn hash(text: &str) -> u64 {

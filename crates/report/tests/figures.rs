@@ -1,0 +1,281 @@
+//! The files of a figure: sizes, contents, repetition, and what is said about runs that are not there.
+
+mod made_up;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+
+use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, RunRow};
+
+struct Case {
+    planned: Vec<Planned>,
+    runs: Vec<RunRow>,
+    epochs: Vec<EpochRow>,
+}
+
+impl Case {
+    fn laptop(seeds: u64) -> Self {
+        let (runs, epochs) = made_up::laptop(seeds);
+        Self {
+            planned: made_up::planned(&runs),
+            runs,
+            epochs,
+        }
+    }
+
+    fn write(&self, kind: &str, profile: &str, docs: &Path) -> Result<FigureFiles, Error> {
+        let input = FigureInput {
+            id: "fig1",
+            kind,
+            title: "{dataset}: accuracy",
+            claim: "Dynamic beats static on {dataset}.",
+            how_to_read: "Higher is better.",
+            profile,
+            profile_summary: "few samples",
+            command: "cargo xtask reproduce fig1 --profile laptop",
+            planned: &self.planned,
+            runs: &self.runs,
+            epochs: &self.epochs,
+        };
+        input.write(docs)
+    }
+
+    fn page(&self, kind: &str) -> String {
+        let docs = tempfile::tempdir().unwrap();
+        fs::read_to_string(self.write(kind, "laptop", docs.path()).unwrap().page).unwrap()
+    }
+}
+
+/// Width, height and pixels of an RGB picture.
+fn decode(png: &Path) -> (u32, u32, Vec<u8>) {
+    let mut reader = png::Decoder::new(BufReader::new(File::open(png).unwrap()))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    (info.width, info.height, pixels)
+}
+
+#[test]
+fn every_kind_gives_a_picture_with_all_its_colours() {
+    let case = Case::laptop(2);
+    let docs = tempfile::tempdir().unwrap();
+    for kind in FIGURES {
+        let files = case.write(kind.name, "laptop", docs.path()).unwrap();
+        assert_eq!(files.png, docs.path().join("figures/laptop/fig1.png"));
+        let (width, height, pixels) = decode(&files.png);
+        let svg = fs::read_to_string(&files.svg).unwrap();
+        let logical = format!("<svg width=\"{}\" height=\"{}\" ", width / 2, height / 2);
+        assert!(svg.starts_with(&logical), "{}: {}", kind.name, &svg[..80]);
+
+        let colors: BTreeSet<&[u8]> = pixels.chunks_exact(3).collect();
+        // Okabe and Ito's blue, orange, vermillion and sky blue, as their paper gives them.
+        for color in [[0, 114, 178], [230, 159, 0], [213, 94, 0], [86, 180, 233]] {
+            assert!(colors.contains(&color[..]), "{}: {color:?} is missing", kind.name);
+        }
+        let white = pixels.chunks_exact(3).filter(|pixel| pixel == &[255; 3]).count();
+        let share = white as f64 / f64::from(width * height);
+        assert!(
+            (0.5..0.97).contains(&share),
+            "{}: {share} of the picture is white",
+            kind.name
+        );
+        // A margin of white on all sides: nothing is cut off.
+        let row = 3 * width as usize;
+        let edge = |at: usize| pixels[at..at + 3] == [255; 3];
+        assert!(
+            (0..row).step_by(3).all(|x| edge(x) && edge(pixels.len() - row + x)),
+            "{}",
+            kind.name
+        );
+        assert!(
+            (0..pixels.len()).step_by(row).all(|y| edge(y) && edge(y + row - 3)),
+            "{}",
+            kind.name
+        );
+    }
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes_in_any_order() {
+    let mut case = Case::laptop(2);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for kind in FIGURES {
+        let one = case.write(kind.name, "laptop", folders[0].path()).unwrap();
+        case.runs.reverse();
+        case.epochs.reverse();
+        let other = case.write(kind.name, "laptop", folders[1].path()).unwrap();
+        for (one, other) in [
+            (&one.png, &other.png),
+            (&one.svg, &other.svg),
+            (&one.csv, &other.csv),
+            (&one.page, &other.page),
+        ] {
+            assert!(
+                fs::read(one).unwrap() == fs::read(other).unwrap(),
+                "{} differs",
+                one.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_page_says_what_scale_it_is_and_that_it_is_a_reconstruction() {
+    let case = Case::laptop(1);
+    let docs = tempfile::tempdir().unwrap();
+    for kind in FIGURES {
+        let page = |profile| fs::read_to_string(case.write(kind.name, profile, docs.path()).unwrap().page).unwrap();
+        let (small, full) = (page("laptop"), page("paper"));
+        assert!(small.contains("**Reduced scale.**") && !full.contains("**Reduced scale.**"));
+        for page in [small, full] {
+            assert!(page.starts_with("# CIFAR-10: accuracy\n"), "{page}");
+            assert!(page.contains("Dynamic beats static on CIFAR-10."), "{page}");
+            assert!(
+                page.contains("\ncargo xtask reproduce fig1 --profile laptop\n"),
+                "{page}"
+            );
+            assert!(
+                page.contains("A reconstruction from the abstract of [arXiv 2111.12621]"),
+                "{page}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_seed_decides_nothing() {
+    let page = Case::laptop(1).page("accuracy-vs-fraction");
+    assert!(
+        page.contains("(n = 1: no interval, undecided)") && !page.contains(", above"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_numbers_of_the_page_are_those_of_the_rows() {
+    let mut case = Case::laptop(3);
+    for run in case
+        .runs
+        .iter_mut()
+        .filter(|run| run.method == "ucb" && run.pruned_fraction == 0.7)
+    {
+        // The mean is 0.72; t(0.975, 2) = 4.3027, so the half-width is 4.3027 * 0.01 / sqrt(3) = 0.0248.
+        run.test_accuracy_last = 0.71 + 0.01 * run.seed as f64;
+        run.test_accuracy_best = 0.75;
+        run.train_accuracy_last = 0.9912;
+        run.samples_seen = 180_000;
+        run.total_seconds = 301.0;
+    }
+    let page = case.page("accuracy-vs-fraction");
+    let row = "| CIFAR-10 | ucb | 70 % | 3 | 72.00 ± 2.48 | 75.00 | 99.12 | 18.0 | 301.0 | ";
+    assert!(page.contains(row), "{page}");
+}
+
+#[test]
+fn how_the_runs_were_made_is_read_from_their_specs() {
+    let page = Case::laptop(1).page("accuracy-vs-fraction");
+    for row in [
+        "| network | resnet18 (width 16), 701,466 parameters |",
+        "| data | cifar10: 10,000 training and 10,000 test samples (subset_seed = 0) |",
+        "| options: ucb | c = 1.0, first_variance = zero |",
+        "| selection: uncertainty, epsilon-greedy, ucb | class_balance = false, scoring = (",
+    ] {
+        assert!(page.contains(row), "{row} is not in\n{page}");
+    }
+}
+
+#[test]
+fn missing_and_diverged_runs_are_named() {
+    let mut case = Case::laptop(2);
+    let at = |runs: &[RunRow], method: &str| runs.iter().position(|run| run.method == method).unwrap();
+    case.runs.remove(at(&case.runs, "ucb"));
+    let index = at(&case.runs, "uncertainty");
+    case.runs[index].diverged = true;
+    for kind in FIGURES {
+        let docs = tempfile::tempdir().unwrap();
+        let files = case.write(kind.name, "laptop", docs.path()).unwrap();
+        assert_eq!((files.missing, files.diverged), (1, 1));
+        let (page, svg) = (
+            fs::read_to_string(files.page).unwrap(),
+            fs::read_to_string(files.svg).unwrap(),
+        );
+        for text in [page, svg] {
+            assert!(
+                text.contains("No result yet for 1 of 32 planned runs: ucb s = 30 % (seed 0)."),
+                "{text}"
+            );
+            assert!(
+                text.contains("Diverged, so not drawn, 1 of 32 planned runs: uncertainty s = 30 % (seed 0)."),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_that_were_not_planned_change_nothing() {
+    let mut case = Case::laptop(1);
+    let before = case.page("accuracy-vs-fraction");
+    let stranger = RunRow {
+        run_id: "0123456789abcdef".to_owned(),
+        test_accuracy_last: 0.01,
+        ..case.runs[0].clone()
+    };
+    case.runs.push(stranger);
+    assert_eq!(case.page("accuracy-vs-fraction"), before);
+}
+
+#[test]
+fn a_figure_that_cannot_be_drawn_says_why() {
+    let docs = tempfile::tempdir().unwrap();
+    let mut case = Case::laptop(1);
+    let message = case.write("pie", "laptop", docs.path()).unwrap_err().to_string();
+    let kinds = "accuracy-vs-fraction, accuracy-vs-time, accuracy-vs-epoch";
+    assert_eq!(message, format!("unknown figure kind `pie`, expected one of: {kinds}"));
+
+    case.runs.retain(|run| run.method != "full");
+    let error = case.write("accuracy-vs-time", "laptop", docs.path()).unwrap_err();
+    assert!(matches!(error, Error::MissingBaseline { .. }), "{error}");
+
+    case.runs.clear();
+    let error = case.write("accuracy-vs-epoch", "laptop", docs.path()).unwrap_err();
+    assert!(matches!(error, Error::NothingToDraw { planned: 16, .. }), "{error}");
+    assert_eq!(
+        fs::read_dir(docs.path()).unwrap().count(),
+        0,
+        "files of failed figures were left"
+    );
+}
+
+#[test]
+fn the_csv_holds_the_points_of_the_plot() {
+    let case = Case::laptop(2);
+    let docs = tempfile::tempdir().unwrap();
+    let lines = |kind: &str| {
+        let files = case.write(kind, "laptop", docs.path()).unwrap();
+        fs::read_to_string(files.csv)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    // Full data and five methods at three fractions.
+    assert_eq!(lines("accuracy-vs-fraction").len(), 1 + 1 + 5 * 3);
+    let full = lines("accuracy-vs-time")
+        .into_iter()
+        .find(|line| line.contains(",full,"))
+        .unwrap();
+    assert!(full.ends_with(",1,1"), "{full}");
+    // Six curves of 60 epochs at s = 0.7.
+    let epochs = lines("accuracy-vs-epoch");
+    assert_eq!(epochs.len(), 1 + 6 * 60);
+    assert!(
+        epochs[1..]
+            .iter()
+            .all(|line| line.contains(",0.7,") || line.contains(",full,full,0,"))
+    );
+}
