@@ -233,15 +233,16 @@ fn a_damaged_file_never_panics() {
     results.add(&runs[..2], &[]).unwrap();
     let whole = fs::read(results.runs_path()).unwrap();
     let mut refused = 0;
-    for at in (0..whole.len()).step_by(7) {
+    let tried = (0..whole.len()).step_by(whole.len() / 500);
+    for at in tried.clone() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xff;
         fs::write(results.runs_path(), bytes).unwrap();
         refused += usize::from(results.runs().is_err());
     }
     assert!(
-        refused > whole.len() / 4,
+        refused > tried.len() / 3,
         "only {refused} of {} damages were noticed",
-        whole.len()
+        tried.len()
     );
 }

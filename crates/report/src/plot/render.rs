@@ -37,7 +37,9 @@ pub(crate) fn png(scene: &Scene, path: &Path) -> Result<(), Error> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, size.0 / OVERSAMPLING, size.1 / OVERSAMPLING);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(png::Compression::Balanced);
+    // Flat areas and repeated rows compress best as they are.
+    encoder.set_filter(png::Filter::NoFilter);
     encoder
         .write_header()
         .and_then(|mut writer| writer.write_image_data(&pixels))
