@@ -21,6 +21,9 @@ pub(super) const KIND: FigureKind = FigureKind {
     make,
 };
 
+/// Costs within one percent count as equal: two runs on the same number of samples never take exactly the same time.
+const SAME_COST: f64 = 1.01;
+
 /// A speed-up by two, as claimed.
 const HALF: f64 = 0.5;
 
@@ -168,7 +171,7 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, 
     }
 }
 
-/// The cells that no other beats in both cost and accuracy, by rising cost.
+/// The cells that no other beats in accuracy at the same or a lower cost, by rising cost.
 fn pareto_front<'a>(
     data: &'a Data,
     dataset: &'a str,
@@ -178,18 +181,17 @@ fn pareto_front<'a>(
         .lines_of(dataset)
         .flat_map(|line| line.points.iter().map(move |point| (line, point)));
     let mut cells: Vec<_> = all.collect();
-    cells.sort_by(|(_, a), (_, b)| {
-        let (a, b) = (at(a), at(b));
-        a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1))
-    });
-    let mut best = f64::NEG_INFINITY;
-    cells.retain(|(_, point)| {
-        let accuracy = at(point).1;
-        let better = accuracy > best;
-        best = best.max(accuracy);
-        better
-    });
+    let points: Vec<Point> = cells.iter().map(|(_, point)| at(point)).collect();
+    cells.retain(|(_, point)| !is_beaten(at(point), &points));
+    cells.sort_by(|(_, a), (_, b)| at(a).0.total_cmp(&at(b).0));
     cells
+}
+
+/// Whether another point is more accurate and costs no more, or too little more to matter.
+fn is_beaten((cost, accuracy): Point, points: &[Point]) -> bool {
+    points
+        .iter()
+        .any(|other| other.1 > accuracy && other.0 <= SAME_COST * cost)
 }
 
 /// The best accuracy for every cost: a step at each point.
@@ -246,12 +248,21 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             names.join(", ")
         );
     }
-    text + "\nThese are means; whether two neighbours differ is for their intervals to say.\n\n"
+    text + "\nCosts within 1 % count as equal. These are means; whether two neighbours differ is for their intervals to say.\n\n"
 }
 
 #[cfg(test)]
 mod tests {
-    use super::staircase;
+    use super::{is_beaten, staircase};
+
+    #[test]
+    fn a_point_is_beaten_at_the_same_or_a_lower_cost_only() {
+        let points = [(0.3, 70.0), (0.302, 72.0), (0.5, 71.0), (0.6, 75.0)];
+        assert_eq!(
+            points.map(|point| is_beaten(point, &points)),
+            [true, false, true, false]
+        );
+    }
 
     #[test]
     fn a_staircase_never_promises_more_than_was_measured() {
