@@ -1,5 +1,6 @@
 //! `cargo xtask ...`: builds the `dynaprune` binary and hands over to it.
 //!
+//! `DYNAPRUNE_FEATURES=hub` builds it with cargo features of its own.
 //! All logic is in the binary, so that it also runs where there is no Rust. This crate has no
 //! dependencies: it is built before anything else on a fresh machine.
 
@@ -58,6 +59,9 @@ fn build(root: &Path) -> Result<PathBuf, Failure> {
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target);
+    if let Some(features) = env::var_os("DYNAPRUNE_FEATURES") {
+        cargo.arg("--features").arg(features);
+    }
     // What cargo tells us about this package would look like a change to build scripts that read the same variables, and
     // have them run again.
     for (name, _) in env::vars_os() {

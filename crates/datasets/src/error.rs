@@ -63,7 +63,7 @@ pub enum Error {
     },
     /// The program was built without something it would need.
     #[error(
-        "{what} needs the feature `{feature}`, which this program was built without\n\nbuild it with `--features {feature}`"
+        "{what} needs the feature `{feature}`, which this program was built without\n\nbuild it with it: `DYNAPRUNE_FEATURES={feature} cargo xtask ...`, or `cargo build --release --package dynaprune --features {feature}`"
     )]
     NeedsFeature {
         /// What was asked for.

@@ -56,11 +56,14 @@ impl Library {
         Ok(info.layouts.is_empty() || self.layout(info).is_some())
     }
 
-    /// The first set of files of the data set that is complete.
+    /// The first set of files of the data set that is complete and that this build can read.
     pub(crate) fn layout(&self, info: &DatasetInfo) -> Option<&'static Layout> {
         let is_there = |layout: &Layout, file| layout.path(&self.root, file).is_file();
         let complete = |layout: &&Layout| layout.files.iter().all(|file| is_there(layout, file));
-        info.layouts.iter().find(complete)
+        let readable = |layout: &&Layout| {
+            cfg!(feature = "hub") || !layout.files.iter().any(|file| file.name.ends_with(".parquet"))
+        };
+        info.layouts.iter().filter(readable).find(complete)
     }
 
     /// How much there is of the data that `spec` names. Data sets that come from files are not read for that.

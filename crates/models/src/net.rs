@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, NodeId, Op, Parameter};
 use candle_core::{DType, Device, Tensor};
-use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, read, scale, write};
+use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, scale, write};
 use dynaprune_random::{Purpose, Stream};
 
 const INIT: Purpose = Purpose::new("init");
@@ -267,14 +267,6 @@ impl Net {
     /// If an operation fails.
     pub fn step(&mut self, sgd: &Sgd) -> Result<()> {
         Ok(sgd.step(&self.parameters, &self.gradients, &self.momentum)?)
-    }
-
-    /// Whether every parameter is a finite number.
-    ///
-    /// # Errors
-    /// If the parameters cannot be read.
-    pub fn is_finite(&self) -> Result<bool> {
-        Ok(read(&self.parameters, |p: &[f32]| Ok(p.iter().all(|p| p.is_finite())))?)
     }
 
     fn backward(&self) -> Result<()> {

@@ -119,7 +119,8 @@ impl CrossEntropy {
         let (mut mean_logit, mut entropy, mut squares) = (0.0, 0.0, 0.0);
         for (k, &logit) in logits.iter().enumerate() {
             let p = log_softmax(logit).exp();
-            let off = if k == label { p - 1.0 } else { p };
+            // Not p - 1, which is 0 or a few steps of f32 once the sample is learnt.
+            let off = if k == label { log_softmax(logit).exp_m1() } else { p };
             squares += off * off;
             // The limit of p ln p at 0; a NaN passes.
             entropy -= if p == 0.0 { 0.0 } else { p * log_softmax(logit) };

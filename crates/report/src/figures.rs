@@ -26,7 +26,8 @@ pub struct FigureInput<'a> {
     pub id: &'a str,
     /// A name in [`FIGURES`].
     pub kind: &'a str,
-    /// The title; `{dataset}` stands for the data set's name, since a profile may replace it.
+    /// The title; `{dataset}` stands for the data set's name, which a profile may replace. Without it the name is put before
+    /// the title.
     pub title: &'a str,
     /// What the figure is to test, with `{dataset}` as in the title.
     pub claim: &'a str,

@@ -31,7 +31,8 @@ pub(crate) enum Split {
 }
 
 impl<'a> Engine<'a> {
-    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset) -> Result<Self> {
+    /// `largest` is the length of the longest list of samples that a pass will be over.
+    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset, largest: usize) -> Result<Self> {
         let name = &cell.model.name;
         let model = find(name).ok_or_else(|| Error::UnknownModel {
             name: name.clone(),
@@ -56,7 +57,13 @@ impl<'a> Engine<'a> {
         let graph = (model.build)(input, usize::try_from(width).unwrap_or(0))?;
         let training = &cell.training;
         Ok(Self {
-            net: Net::new(graph, training.batch_size as usize, cell.seed, &Device::Cpu)?,
+            // No pass is longer than the longest list of samples.
+            net: Net::new(
+                graph,
+                (training.batch_size as usize).min(largest),
+                cell.seed,
+                &Device::Cpu,
+            )?,
             dataset,
             normalization: Normalization::of(&dataset.train),
             augmentation: Augmentation {

@@ -17,6 +17,8 @@ pub(crate) struct Pruning {
     period: u32,
     scoring: Option<Scoring>,
     seed: u64,
+    /// The samples' classes, if selections are balanced over them.
+    balanced: Option<Vec<u16>>,
     /// The positions kept now, ascending.
     selected: Vec<u32>,
     /// Room for the scores of a pass.
@@ -50,6 +52,7 @@ impl Pruning {
             period: selection.selection_period.unwrap_or(1),
             scoring: selection.scoring.clone().filter(|_| info.scored),
             seed: cell.seed,
+            balanced: selection.class_balance.then(|| labels.to_vec()),
             selected: Vec::new(),
             observed: Vec::new(),
         })
@@ -121,6 +124,7 @@ impl Pruning {
                     let setup = Setup {
                         samples: self.samples,
                         seed: self.seed,
+                        labels: self.balanced.as_deref(),
                         ..Setup::default()
                     };
                     method("random-static")?
@@ -179,5 +183,35 @@ fn option(value: &dynaprune_spec::Value) -> Value {
         dynaprune_spec::Value::Int(i) => Value::Int(*i),
         dynaprune_spec::Value::Float(f) => Value::Float(*f),
         dynaprune_spec::Value::Text(t) => Value::Text(t.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(class_balance: bool) -> Cell {
+        let json = r#"{"profile":"test","dataset":{"name":"digits","options":{},"train_samples":null,
+            "test_samples":null,"subset_seed":0},"model":{"name":"cnn","options":{"width":4}},
+            "method":{"name":"ucb","options":{}},"pruned_fraction":0.5,"seed":3,"training":{"epochs":4,
+            "batch_size":8,"learning_rate":0.1,"momentum":0.9,"nesterov":true,"weight_decay":0.0,
+            "label_smoothing":0.0,"schedule":{"kind":"constant"},"crop_padding":0,"horizontal_flip":false,
+            "budget":"epochs","precision":"f32","evaluate_every":1},"selection":{"selection_period":2,
+            "class_balance":CLASS_BALANCE,"scoring":{"score":"loss","score_source":"forward-pass",
+            "first_round":"random","ema_weight":0.8}}}"#;
+        Cell::from_json(&json.replace("CLASS_BALANCE", &class_balance.to_string())).unwrap()
+    }
+
+    #[test]
+    fn the_first_round_is_balanced_too() {
+        let labels: Vec<u16> = (0..100).map(|i| u16::from(i % 5 == 0)).collect();
+        let rare = |class_balance| {
+            let mut pruning = Pruning::new(&cell(class_balance), &labels, None).unwrap();
+            pruning.select(0).unwrap();
+            assert_eq!(pruning.selected().len(), 50);
+            pruning.selected().iter().filter(|&&i| labels[i as usize] == 1).count()
+        };
+        assert_eq!(rare(true), 10);
+        assert_ne!(rare(false), 10, "chance gave the balanced count: take another seed");
     }
 }

@@ -47,12 +47,14 @@ pub fn run(cell: &Cell, dataset: &Dataset, static_scores: Option<&[f32]>, watch:
         let last = epoch + 1 == epochs || run.record.diverged;
         if last || (epoch + 1).is_multiple_of(cell.training.evaluate_every) {
             run.test(&mut record)?;
+            // The last step of an epoch shows in no training loss.
+            run.record.diverged |= record.test_loss.is_some_and(|loss| !loss.is_finite());
             clock.charge(&mut record.evaluation_seconds);
         }
         watch.epoch_finished(&record, epochs);
         clock.charge(&mut record.other_seconds);
         run.add(record);
-        if last {
+        if last || run.record.diverged {
             break;
         }
     }
@@ -107,7 +109,7 @@ impl<'a> Run<'a> {
                 ),
             });
         }
-        let engine = Engine::new(cell, dataset)?;
+        let engine = Engine::new(cell, dataset, train.len().max(test.len()))?;
         let record = RunRecord {
             train_samples: train.len() as u64,
             kept: pruning.kept() as u64,
@@ -203,7 +205,7 @@ impl<'a> Run<'a> {
         let epochs = f64::from(self.cell.training.epochs);
         let position = match self.cell.training.budget {
             Budget::Epochs => f64::from(epoch) + step as f64 / steps as f64,
-            Budget::Steps => self.steps as f64 / self.total_steps as f64 * epochs,
+            Budget::Steps => self.steps as f64 * epochs / self.total_steps as f64,
         };
         schedule::factor(&self.cell.training.schedule, position, epochs)
     }
@@ -225,6 +227,7 @@ impl<'a> Run<'a> {
         self.record.evaluation_flops += self.train.len() as f64 * self.engine.net().graph().forward_flops();
         self.record.train_accuracy_last = accuracy;
         self.record.train_loss_last = loss;
+        self.record.diverged |= !loss.is_finite();
         Ok(())
     }
 

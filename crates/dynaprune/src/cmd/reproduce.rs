@@ -71,6 +71,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let error = BadInput::new(format!("`--device cuda` is not possible: {reason}"));
         return Err(error.hint("leave it out, or use `--device cpu`").into());
     }
+    // Before anything uses the pool.
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()?;
+    }
     let workspace = Workspace::find()?;
     let catalog = catalog();
     let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
@@ -92,11 +98,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.dry_run {
         plan.print();
         return Ok(());
-    }
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()?;
     }
     make_runs(&plan, &mut library, &results, args)?;
 
@@ -125,6 +126,10 @@ fn make_runs(plan: &Plan, library: &mut Library, results: &Results, args: &Args)
     // A data set that is missing should stop the command now, not after hours.
     for run in plan.to_do() {
         library.get(&run.cell.dataset)?;
+    }
+    // So should a folder that cannot be written.
+    if to_do > 0 {
+        results.add(&[], &[])?;
     }
     let provenance = Provenance {
         device: machine::cpu(),
@@ -170,7 +175,8 @@ fn tell(args: &Args, line: impl FnOnce() -> String) {
 
 fn introduction(recipe: &Recipe, chosen: &Chosen) -> String {
     let profile = &chosen.profile;
-    let mut text = format!("{}: {}\n", paint(&recipe.name, "1"), recipe.title);
+    let claims = recipe.claims.join(" ");
+    let mut text = format!("{}: {} ({claims})\n", paint(&recipe.name, "1"), recipe.title);
     text += &format!("profile {}: {}", paint(&profile.name, "1"), profile.summary);
     if let Some(because) = &chosen.because {
         text += &format!("\n(chosen as {because})");

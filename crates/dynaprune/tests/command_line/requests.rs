@@ -179,3 +179,28 @@ fn the_command_line_is_checked() {
         assert_eq!(folder.run(wrong).code, Some(2), "{wrong:?}");
     }
 }
+
+#[test]
+fn results_that_cannot_be_written_stop_it_before_any_run() {
+    let folder = Folder::new();
+    folder.write("results", "not a folder");
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "tiny"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("results"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("test "), "a run was made: {}", outcome.stderr);
+}
+
+#[test]
+fn threads_are_chosen_before_a_data_set_is_generated() {
+    let folder = Folder::new();
+    folder.write("mine.toml", &RECIPE.replace("digits", "synthetic"));
+    folder.succeed(&[
+        "reproduce",
+        "mine.toml",
+        "--profile",
+        "tiny",
+        "--threads",
+        "2",
+        "--dry-run",
+    ]);
+}

@@ -91,6 +91,7 @@ pub(super) fn blocks(level: Level, channels: usize) -> impl Iterator<Item = (usi
 impl Gather<'_> {
     /// Computes every pixel of `outs` into `out`.
     pub(super) fn run(&self, level: Level, out: &mut [f32]) {
+        assert!(level <= Level::detect(), "the processor lacks {level:?}");
         assert_eq!(self.bases.len(), self.outs.len());
         let rows: usize = self.runs.iter().map(|r| r.len).sum();
         let reach = self.runs.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
@@ -104,8 +105,8 @@ impl Gather<'_> {
         );
         for (start, width) in blocks(level, self.channels) {
             let weights = &self.weights[start * rows..(start + width) * rows];
-            // SAFETY: the three assertions above bound every read and write of `tiles`, and
-            // `level` comes from `Level::detect` or lies below it.
+            // SAFETY: the assertions above bound every read and write of `gather`, and the processor
+            // has the instruction set.
             unsafe {
                 match (level, width / lanes(level)) {
                     #[cfg(target_arch = "x86_64")]
@@ -130,6 +131,7 @@ impl Outer<'_> {
     ///
     /// The source must have [`Outer::SLACK`] numbers behind the last run.
     pub(super) fn run(&self, level: Level, sums: &mut [f32]) {
+        assert!(level <= Level::detect(), "the processor lacks {level:?}");
         let rows: usize = self.runs.iter().map(|r| r.len).sum();
         let reach = self.runs.iter().map(|r| r.offset + r.len).max().unwrap_or(0);
         let base = self.bases.iter().max().map_or(0, |&b| b as usize);
@@ -140,8 +142,8 @@ impl Outer<'_> {
         assert!(self.bases.len() * self.stride <= self.rows.len(), "rows are missing");
         assert!(self.stride.is_multiple_of(lanes(level)) && rows * self.stride <= sums.len());
         for (start, width) in blocks(level, self.stride) {
-            // SAFETY: the assertions above bound every read and write of `outer`, and `level`
-            // comes from `Level::detect` or lies below it.
+            // SAFETY: the assertions above bound every read and write of `outer`, and the processor
+            // has the instruction set.
             unsafe {
                 match (level, width / lanes(level)) {
                     #[cfg(target_arch = "x86_64")]
@@ -286,14 +288,13 @@ unsafe fn outer<V: Vector, const MR: usize, const NV: usize>(o: &Outer, start: u
         for k in (0..run.len).step_by(MR) {
             // SAFETY: see the contract.
             let mut tile = unsafe { [[V::zero(); NV]; MR] };
-            // SAFETY: the channels from `start` on lie in every row.
-            let mut row = unsafe { o.rows.as_ptr().add(start) };
             // SAFETY: the run lies in the source.
             let source = unsafe { o.source.as_ptr().add(run.offset + k) };
-            for &base in o.bases {
+            for (i, &base) in o.bases.iter().enumerate() {
                 // SAFETY: `MR` numbers of the run or of the slack behind it; NV registers of a row.
                 unsafe {
                     let x = source.add(base as usize);
+                    let row = o.rows.as_ptr().add(i * o.stride + start);
                     let mut g = [V::zero(); NV];
                     for (v, g) in g.iter_mut().enumerate() {
                         *g = V::load(row.add(v * V::LANES));
@@ -304,7 +305,6 @@ unsafe fn outer<V: Vector, const MR: usize, const NV: usize>(o: &Outer, start: u
                             tile[v] = tile[v].add_product(x, g[v]);
                         }
                     }
-                    row = row.add(o.stride);
                 }
             }
             for (p, tile) in tile.iter().enumerate().take(run.len - k) {

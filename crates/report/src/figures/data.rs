@@ -170,10 +170,18 @@ impl<'a> Data<'a> {
     /// Title, origin and notes, as they stand round the plot.
     pub(super) fn words(&self) -> Words {
         Words {
-            title: self.text(self.input.title),
+            title: self.title(),
             subtitles: vec![self.origin(), self.scale()],
             notes: self.gaps(),
             footer: "dynaprune, a reconstruction from the abstract of arXiv 2111.12621".to_owned(),
+        }
+    }
+
+    /// The recipe's title. It always names the data set, which the recipe cannot know.
+    pub(super) fn title(&self) -> String {
+        match self.input.title {
+            title if title.contains("{dataset}") => self.text(title),
+            title => self.text(&format!("{{dataset}}: {title}")),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::RunRow;
 
 pub(super) fn markdown(data: &Data, findings: &str) -> String {
     let input = data.input;
-    let title = data.text(input.title);
+    let title = data.title();
     let mut page = format!("# {title}\n\n");
     if data.is_reduced() {
         let _ = writeln!(

@@ -11,7 +11,7 @@ use std::io::{IsTerminal as _, stderr};
 pub(crate) struct Args {
     /// The data set
     name: String,
-    /// Another source: a file, a folder that holds the files, or an address [default: the data set's own server]
+    /// Another source: the file that would be downloaded, a folder that holds it, or an address [default: the data set's own server]
     #[arg(long, value_name = "FILE-or-URL")]
     from: Option<String>,
     #[command(flatten)]
