@@ -129,6 +129,11 @@ fn a_run_is_a_function_of_its_cell_whatever_the_threads() {
 fn full_data_learns_the_digits() {
     let mut cell = cell("full", 0.0);
     cell.dataset.train_samples = None;
+    cell.training.epochs = 12;
+    cell.training.schedule = Schedule::Step {
+        milestones: vec![8],
+        factor: 0.2,
+    };
     let record = go(&cell);
     assert!(record.test_accuracy_last > 0.9, "{}", record.test_accuracy_last);
     assert!(record.train_accuracy_last > 0.95, "{}", record.train_accuracy_last);

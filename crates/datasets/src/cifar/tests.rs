@@ -484,7 +484,10 @@ fn parquet_files_say_which_feature_reads_them() {
         .iter()
         .for_each(|file| fs::write(file.path(&folder), "").unwrap());
     let message = message(CIFAR10.load_files(root.path()));
-    assert!(message.contains("`DYNAPRUNE_FEATURES=hub cargo xtask ...`"), "{message}");
+    assert!(
+        message.contains("`DYNAPRUNE_FEATURES=hub cargo xtask ...`"),
+        "{message}"
+    );
 }
 
 /// Whoever fetches from the hub gets these files written from the names here.
