@@ -41,7 +41,7 @@ pub enum Init {
 pub struct Parameter {
     /// Dotted name, as PyTorch would call it.
     pub name: String,
-    /// Convolutions [kh, kw, ci, co], linear weights [in, out], all others [c].
+    /// Convolutions [kh, kw, ci, co], linear weights [in, out], all others `[c]`.
     pub shape: Vec<usize>,
     /// Where it starts in the flat vector.
     pub offset: usize,
@@ -140,7 +140,7 @@ impl Op {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) op: Op,
-    /// Of one sample: [h, w, c] or [c].
+    /// Of one sample: [h, w, c] or `[c]`.
     pub(crate) shape: Vec<usize>,
 }
 
@@ -150,7 +150,7 @@ pub struct Graph {
     pub(crate) input: Input,
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<Parameter>,
-    /// Batch norms' running statistics: dotted names with shape [c], mean and variance adjacent.
+    /// Batch norms' running statistics: dotted names with shape `[c]`, mean and variance adjacent.
     pub(crate) statistics: Vec<Parameter>,
 }
 
@@ -340,7 +340,7 @@ impl Builder {
         self.node(Op::MaxPool { x, pool }, shape)
     }
 
-    /// The maximum over the whole image: [h, w, c] to [c].
+    /// The maximum over the whole image: [h, w, c] to `[c]`.
     pub fn global_max(&mut self, x: NodeId) -> NodeId {
         let size = self.shape(x)[0];
         if self.shape(x)[1] != size {
@@ -351,13 +351,13 @@ impl Builder {
         self.node(Op::Flatten { x }, vec![channels])
     }
 
-    /// The mean over the whole image: [h, w, c] to [c].
+    /// The mean over the whole image: [h, w, c] to `[c]`.
     pub fn global_mean(&mut self, x: NodeId) -> NodeId {
         let channels = self.channels(x);
         self.node(Op::GlobalMean { x }, vec![channels])
     }
 
-    /// A fully connected layer from [c] to `outputs`.
+    /// A fully connected layer from `[c]` to `outputs`.
     pub fn linear(&mut self, name: &str, x: NodeId, outputs: usize, bias: bool) -> NodeId {
         let inputs = self.channels(x);
         let init = Init::Uniform { fan_in: inputs };

@@ -36,9 +36,9 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// Writes what `logits` [n, classes] and `labels` [n] (u32) tell of each sample into `samples`
+    /// Writes what `logits` [n, classes] and `labels` `[n]` (u32) tell of each sample into `samples`
     /// [n, [`COLUMNS`]], and, if `dlogits` is given, the gradient of the mean of the samples' losses,
-    /// each times its weight if there are `weights` [n].
+    /// each times its weight if there are `weights` `[n]`.
     ///
     /// A label outside the classes has the loss NaN.
     ///
@@ -92,7 +92,7 @@ impl CrossEntropy {
         }
     }
 
-    /// The samples' losses [n] as an operation that candle's own `backward` differentiates.
+    /// The samples' losses `[n]` as an operation that candle's own `backward` differentiates.
     ///
     /// # Errors
     /// As [`Self::forward`].

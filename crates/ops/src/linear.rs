@@ -4,7 +4,7 @@ use crate::access::{contiguous, with};
 use crate::conv2d::{self, Conv2d};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-/// `y = x w + b`: [n, i] times [i, o] plus [o]. A convolution of 1 x 1 images.
+/// `y = x w + b`: [n, i] times [i, o] plus `[o]`. A convolution of 1 x 1 images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Linear;
 

@@ -181,7 +181,7 @@ impl<'a> Data<'a> {
     pub(super) fn title(&self) -> String {
         match self.input.title {
             title if title.contains("{dataset}") => self.text(title),
-            title => self.text(&format!("{{dataset}}: {title}")),
+            title => self.text(&format!("{{dataset}}: {}", continued(title))),
         }
     }
 
@@ -387,6 +387,15 @@ fn names(runs: &[&Planned]) -> String {
 pub(super) fn percent(fraction: f64) -> String {
     let rounded = (fraction * 1e4).round() / 1e2;
     format!("{rounded}")
+}
+
+/// A sentence that goes on behind a colon: its first letter is small, unless it begins an abbreviation.
+fn continued(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        _ => sentence.to_owned(),
+    }
 }
 
 #[cfg(test)]
