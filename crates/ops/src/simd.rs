@@ -1,7 +1,7 @@
 //! Which vector instructions the processor has, and the few operations the kernels need of them.
 //!
-//! Kernels are written once, generic over [`Vector`], and instantiated for each instruction set by
-//! [`dispatch!`]; the choice is made at run time, once per process.
+//! Kernels are written once, generic over `Vector`, and instantiated for each instruction set by
+//! `dispatch!`; the choice is made at run time, once per process.
 
 use std::sync::OnceLock;
 
