@@ -132,7 +132,7 @@ fn a_page_says_what_scale_it_is_and_that_it_is_a_reconstruction() {
         let (small, full) = (page("laptop"), page("paper"));
         assert!(small.contains("**Reduced scale.**") && !full.contains("**Reduced scale.**"));
         for page in [small, full] {
-            assert!(page.starts_with("# CIFAR-10: Accuracy\n"), "{page}");
+            assert!(page.starts_with("# CIFAR-10: accuracy\n"), "{page}");
             assert!(page.contains("Dynamic beats static on CIFAR-10."), "{page}");
             assert!(
                 page.contains("\ncargo xtask reproduce fig1 --profile laptop\n"),
