@@ -56,6 +56,8 @@ impl Level {
 pub(crate) trait Vector: Copy {
     /// Lanes in a register.
     const LANES: usize;
+    /// Registers side by side in the widest block of channels; see `conv2d::kernel::blocks`.
+    const WIDEST: usize;
 
     /// All lanes zero.
     ///
@@ -92,6 +94,28 @@ pub(crate) trait Vector: Copy {
     /// # Safety
     /// As [`Vector::zero`].
     unsafe fn add(self, a: Self) -> Self;
+
+    /// `self - a`.
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn sub(self, a: Self) -> Self;
+
+    /// `factor * self`.
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn times(self, factor: f32) -> Self;
+
+    /// `number` in every lane.
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    #[inline(always)]
+    unsafe fn of(number: f32) -> Self {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::splat(&raw const number) }
+    }
 }
 
 /// Eight lanes in plain Rust; products are rounded before they are added.
@@ -101,6 +125,7 @@ pub(crate) struct Portable([f32; 8]);
 // SAFETY of the bodies: each reads or writes just the lanes that the trait's contract allows.
 impl Vector for Portable {
     const LANES: usize = 8;
+    const WIDEST: usize = 1;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -140,6 +165,22 @@ impl Vector for Portable {
         }
         self
     }
+
+    #[inline(always)]
+    unsafe fn sub(mut self, a: Self) -> Self {
+        for i in 0..8 {
+            self.0[i] -= a.0[i];
+        }
+        self
+    }
+
+    #[inline(always)]
+    unsafe fn times(mut self, factor: f32) -> Self {
+        for x in &mut self.0 {
+            *x *= factor;
+        }
+        self
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -159,10 +200,11 @@ mod x86 {
     pub(crate) struct Avx512(__m512);
 
     macro_rules! vector {
-        ($name:ident, $lanes:literal, $zero:ident, $load:ident, $splat:ident, $store:ident, $fma:ident, $add:ident) => {
+        ($name:ident, $lanes:literal, $widest:literal, $zero:ident, $load:ident, $splat:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident) => {
             // SAFETY of the bodies: the trait's contract gives the instruction set and the memory.
             impl Vector for $name {
                 const LANES: usize = $lanes;
+                const WIDEST: usize = $widest;
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {
@@ -199,6 +241,18 @@ mod x86 {
                     // SAFETY: the instruction set is there.
                     Self(unsafe { $add(self.0, a.0) })
                 }
+
+                #[inline(always)]
+                unsafe fn sub(self, a: Self) -> Self {
+                    // SAFETY: the instruction set is there.
+                    Self(unsafe { $sub(self.0, a.0) })
+                }
+
+                #[inline(always)]
+                unsafe fn times(self, factor: f32) -> Self {
+                    // SAFETY: the instruction set is there.
+                    Self(unsafe { $mul(self.0, Self::of(factor).0) })
+                }
             }
         };
     }
@@ -206,22 +260,28 @@ mod x86 {
     vector!(
         Avx2,
         8,
+        2,
         _mm256_setzero_ps,
         _mm256_loadu_ps,
         _mm256_set1_ps,
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
-        _mm256_add_ps
+        _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps
     );
     vector!(
         Avx512,
         16,
+        4,
         _mm512_setzero_ps,
         _mm512_loadu_ps,
         _mm512_set1_ps,
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
-        _mm512_add_ps
+        _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps
     );
 }
 
@@ -258,3 +318,42 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
+
+/// Instantiates functions that are generic over [`Vector`] for each instruction set: `fn name(level, arguments)` calls
+/// `name::<V>(arguments)` of module `generic` with the registers of `level`.
+macro_rules! instances {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?);)*) => {
+        $(
+            $(#[$doc])*
+            ///
+            /// # Safety
+            /// That of the generic function, but for the instruction set, which is checked.
+            unsafe fn $name(level: $crate::simd::Level, $($arg: $ty),*) {
+                assert!(level <= $crate::simd::Level::detect(), "the processor lacks {level:?}");
+                #[cfg(target_arch = "x86_64")]
+                {
+                    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+                    unsafe fn avx512($($arg: $ty),*) {
+                        // SAFETY: passed on to the caller.
+                        unsafe { generic::$name::<$crate::simd::Avx512>($($arg),*) }
+                    }
+                    #[target_feature(enable = "avx2,fma")]
+                    unsafe fn avx2($($arg: $ty),*) {
+                        // SAFETY: passed on to the caller.
+                        unsafe { generic::$name::<$crate::simd::Avx2>($($arg),*) }
+                    }
+                    match level {
+                        // SAFETY: the instruction set was found; the rest is passed on to the caller.
+                        $crate::simd::Level::Avx512 => return unsafe { avx512($($arg),*) },
+                        // SAFETY: as above.
+                        $crate::simd::Level::Avx2 => return unsafe { avx2($($arg),*) },
+                        $crate::simd::Level::Portable => {}
+                    }
+                }
+                // SAFETY: passed on to the caller.
+                unsafe { generic::$name::<$crate::simd::Portable>($($arg),*) }
+            }
+        )*
+    };
+}
+pub(crate) use instances;

@@ -7,8 +7,8 @@
 //! How samples are put into blocks depends on the shape alone, never on the number of threads, and
 //! partial weight gradients are added in block order: the bits do not depend on the threads.
 
-use super::Shape;
 use super::kernel::{Gather, Outer, Run, blocks, padded};
+use super::{Shape, winograd};
 use crate::scratch;
 use crate::simd::Level;
 use rayon::prelude::*;
@@ -69,6 +69,9 @@ impl Frame {
 
 /// `y = x * w`. Shapes: `x` [n, h, w, ci], `w` [kh, kw, ci, co], `y` [n, oh, ow, co].
 pub(super) fn forward(x: &[f32], w: &[f32], s: &Shape, y: &mut [f32]) {
+    if winograd::fits(s) {
+        return winograd::forward(x, w, s, y);
+    }
     let level = Level::detect();
     let frame = forward_frame(s);
     let block = frame.block(s.n);
@@ -106,6 +109,9 @@ pub(super) fn forward(x: &[f32], w: &[f32], s: &Shape, y: &mut [f32]) {
 /// The input pixels of one residue class modulo the stride read the same taps; each class is a
 /// dense convolution of the framed `dy`.
 pub(super) fn grad_input(dy: &[f32], w: &[f32], s: &Shape, dx: &mut [f32], accumulate: bool) {
+    if winograd::fits(s) {
+        return winograd::grad_input(dy, w, s, dx, accumulate);
+    }
     let level = Level::detect();
     let rows = taps(s.kh, s.stride, s.padding, s.h);
     let columns = taps(s.kw, s.stride, s.padding, s.w);
@@ -170,6 +176,9 @@ pub(super) fn grad_input(dy: &[f32], w: &[f32], s: &Shape, dx: &mut [f32], accum
 
 /// The gradient of the weight, [kh, kw, ci, co].
 pub(super) fn grad_weight(x: &[f32], dy: &[f32], s: &Shape, dw: &mut [f32]) {
+    if winograd::fits(s) {
+        return winograd::grad_weight(x, dy, s, dw);
+    }
     let level = Level::detect();
     let frame = forward_frame(s);
     let block = frame.block(s.n);

@@ -9,6 +9,7 @@
 
 mod cpu;
 mod kernel;
+mod winograd;
 
 use crate::access::{contiguous, with};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape as Dims, Tensor, bail};
