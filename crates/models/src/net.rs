@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, NodeId, Op, Parameter};
 use candle_core::{DType, Device, Tensor};
-use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, scale, write};
+use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, scale, write, zeros};
 use dynaprune_random::{Purpose, Stream};
 
 const INIT: Purpose = Purpose::new("init");
@@ -99,11 +99,9 @@ impl Net {
                 Op::Flatten { .. } => 0,
                 _ => node.shape.iter().product::<usize>() * capacity,
             };
-            activations.push(Tensor::zeros(flat, DType::F32, device)?);
+            activations.push(zeros(flat, device)?);
         }
-        let slots = slot_sizes
-            .iter()
-            .map(|size| Tensor::zeros(size * capacity, DType::F32, device));
+        let slots = slot_sizes.iter().map(|size| zeros(size * capacity, device));
         let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
         let labels = Tensor::zeros(capacity, DType::U32, device)?;
         let samples = Tensor::zeros(capacity * column::COLUMNS, DType::F32, device)?;

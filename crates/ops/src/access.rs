@@ -4,7 +4,8 @@
 //! Every operation of this crate writes into tensors that the caller owns, so that a training step
 //! can use the same memory again and again.
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, bail};
+use crate::scratch;
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, Tensor, bail};
 use std::cell::Cell;
 
 /// An element type that the operations use: `f32` or `u32`.
@@ -65,6 +66,20 @@ pub fn write<T: Element, R>(tensor: &Tensor, f: impl FnOnce(&mut [T]) -> Result<
         Some(result) => Ok(result),
         None => bail!("candle did not run an in-place operation"),
     }
+}
+
+/// `len` zeros that begin on a cache line, where the operations read and write fastest.
+///
+/// # Errors
+/// If the device cannot give the memory.
+pub fn zeros(len: usize, device: &Device) -> Result<Tensor> {
+    let flat = Tensor::zeros(len + scratch::LINE, DType::F32, device)?;
+    let start = if device.is_cpu() {
+        read(&flat, |flat| Ok(scratch::aligned(flat)))?
+    } else {
+        0
+    };
+    flat.narrow(0, start, len)
 }
 
 struct Write<T, F, R> {

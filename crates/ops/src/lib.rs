@@ -41,7 +41,7 @@ mod scratch;
 mod sgd;
 pub mod simd;
 
-pub use access::{Element, read, write};
+pub use access::{Element, read, write, zeros};
 pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use cross_entropy::{CrossEntropy, column};

@@ -52,6 +52,18 @@ impl Level {
     }
 }
 
+/// Asks for the cache line at `p`, which need not be good.
+#[inline(always)]
+pub(crate) fn prefetch(p: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing, and every x86-64 has it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(p.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = p;
+}
+
 /// A register of `f32` lanes.
 pub(crate) trait Vector: Copy {
     /// Lanes in a register.

@@ -3,7 +3,7 @@
 use super::transform::{
     OUT, POINTS, Place, SIDE, gradient_tile, input_tile, output_tile, weight_gradient_tile, weight_tile,
 };
-use super::{Images, Points};
+use super::{CHANNELS, Images, Points};
 use crate::simd::Vector;
 
 /// Transforms the tiles from `first` on, as many as `to` has rows in use: the patches of inputs.
@@ -17,7 +17,7 @@ pub(super) unsafe fn inputs<V: Vector>(images: &Images, zeros: *const f32, first
     unsafe {
         images.tiles(first, to.rows, |tile, at| {
             let patch = images.patch::<SIDE>(at, images.padding, zeros);
-            input_tile::<V>(&patch, images.channels, to.row(tile), to.stride);
+            input_tile::<V>(&patch, images.channels, images.pitch, to.row(tile), to.stride);
         });
     }
 }
@@ -32,7 +32,7 @@ pub(super) unsafe fn gradients<V: Vector>(images: &Images, zeros: *const f32, fi
     unsafe {
         images.tiles(first, to.rows, |tile, at| {
             let patch = images.patch::<OUT>(at, 0, zeros);
-            gradient_tile::<V>(&patch, images.channels, to.row(tile), to.stride);
+            gradient_tile::<V>(&patch, images.channels, images.pitch, to.row(tile), to.stride);
         });
     }
 }
@@ -49,8 +49,9 @@ pub(super) unsafe fn outputs<V: Vector>(from: &Points, images: &Images, first: u
             let (top, left) = (y * OUT, x * OUT);
             let pixel = (sample * images.height + top) * images.width + left;
             let place = Place {
-                to: images.data.add(pixel * images.channels),
-                row: images.width * images.channels,
+                to: images.data.add(pixel * images.pitch),
+                pitch: images.pitch,
+                row: images.width * images.pitch,
                 rows: (images.height - top).min(OUT),
                 columns: (images.width - left).min(OUT),
             };
@@ -149,7 +150,7 @@ unsafe fn product<V: Vector, const MR: usize, const NV: usize>(
     }
 }
 
-/// At one point, `sums += x^T y`: [rows, ci], rows `stride` apart, and [rows, co] to [ci, co].
+/// At one point, `sums = x^T y`, or added to it: [rows, ci], rows `stride` apart, and [rows, co] to [ci, co].
 ///
 /// # Safety
 /// The processor has the instruction set of `V`, whose lanes divide `co`; 8 divides `ci`; all may be read or written.
@@ -161,6 +162,7 @@ pub(super) unsafe fn outer<V: Vector>(
     ci: usize,
     co: usize,
     sums: *mut f32,
+    add: bool,
 ) {
     let mut start = 0;
     while start < co {
@@ -169,9 +171,9 @@ pub(super) unsafe fn outer<V: Vector>(
         unsafe {
             let (y, sums) = (y.add(start), sums.add(start));
             match registers {
-                4 => outer_block::<V, 4, 4>((x, stride), y, rows, ci, co, sums),
-                2 => outer_block::<V, 4, 2>((x, stride), y, rows, ci, co, sums),
-                _ => outer_block::<V, 8, 1>((x, stride), y, rows, ci, co, sums),
+                4 => outer_block::<V, 4, 4>((x, stride), y, rows, ci, co, sums, add),
+                2 => outer_block::<V, 4, 2>((x, stride), y, rows, ci, co, sums, add),
+                _ => outer_block::<V, 8, 1>((x, stride), y, rows, ci, co, sums, add),
             }
         }
         start += registers * V::LANES;
@@ -190,6 +192,7 @@ unsafe fn outer_block<V: Vector, const MR: usize, const NV: usize>(
     ci: usize,
     co: usize,
     sums: *mut f32,
+    add: bool,
 ) {
     for i in (0..ci).step_by(MR) {
         // SAFETY: see the contract.
@@ -212,7 +215,8 @@ unsafe fn outer_block<V: Vector, const MR: usize, const NV: usize>(
             for (p, tile) in tile.iter().enumerate() {
                 for (v, &sum) in tile.iter().enumerate() {
                     let to = sums.add((i + p) * co + v * V::LANES);
-                    V::load(to).add(sum).store(to);
+                    let sum = if add { V::load(to).add(sum) } else { sum };
+                    sum.store(to);
                 }
             }
         }
@@ -238,6 +242,10 @@ pub(super) unsafe fn weights<V: Vector>(
     turned: bool,
     to: *mut f32,
 ) {
+    if turned {
+        // SAFETY: passed on to the caller.
+        return unsafe { turned_weights::<V>(w, inner, channels, start, width, to) };
+    }
     let kernel = inner * channels;
     for row in 0..inner {
         for c in (0..width).step_by(V::LANES) {
@@ -245,18 +253,48 @@ pub(super) unsafe fn weights<V: Vector>(
             unsafe {
                 let mut g = [[V::zero(); 3]; 3];
                 for (position, g) in g.iter_mut().flatten().enumerate() {
-                    *g = if turned {
-                        let from = w.add((8 - position) * kernel + (start + c) * inner + row);
-                        let mut column = [0.0; 16];
-                        for (lane, to) in column.iter_mut().enumerate().take(V::LANES) {
-                            *to = *from.add(lane * inner);
-                        }
-                        V::load(column.as_ptr())
-                    } else {
-                        V::load(w.add(position * kernel + row * channels + start + c))
-                    };
+                    *g = V::load(w.add(position * kernel + row * channels + start + c));
                 }
                 weight_tile::<V>(g, to.add(row * width + c), inner * width);
+            }
+        }
+    }
+}
+
+/// [`weights`] that are [3, 3, channels, inner], by squares that are transposed in the first-level cache.
+///
+/// # Safety
+/// As [`weights`]; [`CHANNELS`] divides `inner`.
+#[inline(always)]
+unsafe fn turned_weights<V: Vector>(
+    w: *const f32,
+    inner: usize,
+    channels: usize,
+    start: usize,
+    width: usize,
+    to: *mut f32,
+) {
+    let kernel = inner * channels;
+    let mut squares = [[[0.0f32; CHANNELS]; CHANNELS]; 9];
+    for c in (0..width).step_by(V::LANES) {
+        for first in (0..inner).step_by(CHANNELS) {
+            // SAFETY: see the contract.
+            unsafe {
+                for (position, square) in squares.iter_mut().enumerate() {
+                    for lane in 0..V::LANES {
+                        let from = w.add((8 - position) * kernel + (start + c + lane) * inner + first);
+                        for (row, to) in square.iter_mut().enumerate() {
+                            to[lane] = *from.add(row);
+                        }
+                    }
+                }
+                for row in 0..CHANNELS {
+                    let mut g = [[V::zero(); 3]; 3];
+                    for (g, square) in g.iter_mut().flatten().zip(&squares) {
+                        *g = V::load(square[row].as_ptr());
+                    }
+                    weight_tile::<V>(g, to.add((first + row) * width + c), inner * width);
+                }
             }
         }
     }

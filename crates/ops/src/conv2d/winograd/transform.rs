@@ -4,7 +4,7 @@
 //! the matrices stay small, and in f32 the error is a fraction of that of the usual points 0, ±1, ±2 (Barabasz, Anderson,
 //! Soodhalter and Gregg 2020, arXiv 1803.10986).
 
-use crate::simd::Vector;
+use crate::simd::{Vector, prefetch};
 
 /// Side of a tile of outputs.
 pub(super) const OUT: usize = 4;
@@ -12,6 +12,9 @@ pub(super) const OUT: usize = 4;
 pub(super) const SIDE: usize = 6;
 /// Products a tile takes for each pair of channels; a direct convolution takes 9 * 16.
 pub(super) const POINTS: usize = SIDE * SIDE;
+
+/// Pixels that are asked for ahead of those read: those of the tile after the next.
+const AHEAD: usize = 8;
 
 const ROOT: f32 = std::f32::consts::SQRT_2;
 
@@ -133,7 +136,7 @@ macro_rules! spread {
     ($(#[$doc:meta])* $name:ident, $transform:ident, $side:ident) => {
         $(#[$doc])*
         ///
-        /// Point `p` of channel `c` goes to `to + p * stride + c`.
+        /// Pixels are `pitch` numbers apart; point `p` of channel `c` goes to `to + p * stride + c`.
         ///
         /// # Safety
         /// The processor has the instruction set of `V`; `channels`, a multiple of its lanes, may be read at each pixel
@@ -142,6 +145,7 @@ macro_rules! spread {
         pub(super) unsafe fn $name<V: Vector>(
             patch: &Patch<$side>,
             channels: usize,
+            pitch: usize,
             to: *mut f32,
             stride: usize,
         ) {
@@ -152,7 +156,8 @@ macro_rules! spread {
                     for column in patch.columns.0..patch.columns.1 {
                         let mut d = [V::zero(); $side];
                         for (d, row) in d.iter_mut().zip(&patch.rows) {
-                            *d = V::load(row.wrapping_add(column * channels + c));
+                            *d = V::load(row.wrapping_add(column * pitch + c));
+                            prefetch(row.wrapping_add((column + AHEAD) * pitch + c));
                         }
                         for (half, d) in half.iter_mut().zip($transform(d)) {
                             half[column] = d;
@@ -178,10 +183,12 @@ spread!(
     gradient_tile, gradient, OUT
 );
 
-/// Where a tile of outputs goes: its first pixel, the numbers between rows, and how many of its rows and columns there are.
+/// Where a tile of outputs goes: its first pixel, the numbers between pixels and rows, and how many of its rows and columns
+/// there are.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) to: *mut f32,
+    pub(super) pitch: usize,
     pub(super) row: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -215,7 +222,7 @@ pub(super) unsafe fn output_tile<V: Vector, const ADD: bool>(
             for (y, half) in half.into_iter().enumerate().take(place.rows) {
                 let row = place.to.add(y * place.row + c);
                 for (x, sum) in output(half).into_iter().enumerate().take(place.columns) {
-                    let to = row.add(x * channels);
+                    let to = row.add(x * place.pitch);
                     let sum = if ADD { V::load(to).add(sum) } else { sum };
                     sum.store(to);
                 }
