@@ -1,7 +1,12 @@
 //! Sums and multiples of whole tensors.
 
 use crate::access::with;
+use crate::simd::dispatch;
 use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+/// Numbers of a task.
+const CHUNK: usize = 16 * 1024;
 
 /// Writes `factor * x` into `y`, or adds it to `y` with `accumulate`.
 ///
@@ -16,8 +21,23 @@ pub fn scale(x: &Tensor, factor: f32, y: &Tensor, accumulate: bool) -> Result<()
         )
     }
     with!([y] [x] {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = if accumulate { *y + factor * x } else { factor * x };
-        }
+        let parts = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+        parts.for_each(|(y, x)| if accumulate { add(factor, x, y) } else { write(factor, x, y) });
     })
+}
+
+dispatch! {
+    fn add(factor: f32, x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    }
+}
+
+dispatch! {
+    fn write(factor: f32, x: &[f32], y: &mut [f32]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = factor * x;
+        }
+    }
 }

@@ -201,18 +201,12 @@ pub(super) fn backward(
     scratch::with(chunks * 2 * c, |partials| {
         let parts = partials.par_chunks_mut(2 * c).zip(grad.par_chunks_mut(chunk));
         let parts = parts.zip(x.par_chunks(chunk)).zip(y.par_chunks(chunk));
+        let mean = &saved[..c];
         match dresidual {
-            None => parts.for_each(|(((sums, grad), x), y)| {
-                mask(relu, grad, y);
-                gradient_sums(grad, x, &saved[..c], sums);
-            }),
+            None => parts.for_each(|(((sums, grad), x), y)| gradient_sums(relu, grad, x, y, mean, sums)),
             Some((to, add)) => parts
                 .zip(to.par_chunks_mut(chunk))
-                .for_each(|((((sums, grad), x), y), to)| {
-                    mask(relu, grad, y);
-                    hand_on(grad, add, to);
-                    gradient_sums(grad, x, &saved[..c], sums);
-                }),
+                .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, mean, sums)),
         }
         let count = (x.len() / c) as f64;
         scratch::with(4 * width, |parameters| {
@@ -245,63 +239,109 @@ pub(super) fn backward(
 }
 
 dispatch! {
-    fn mask(relu: bool, grad: &mut [f32], y: &[f32]) {
+    /// Sets the gradient to 0 where the ReLU did, and sums it and `grad * (x - mean)` per channel.
+    fn gradient_sums(relu: bool, grad: &mut [f32], x: &[f32], y: &[f32], mean: &[f32], sums: &mut [f32]) {
         if relu {
-            for (grad, y) in grad.iter_mut().zip(y) {
-                *grad = if *y <= 0.0 { 0.0 } else { *grad };
-            }
-        }
-    }
-}
-
-dispatch! {
-    fn hand_on(grad: &[f32], add: bool, to: &mut [f32]) {
-        if add {
-            for (to, grad) in to.iter_mut().zip(grad) {
-                *to += grad;
-            }
+            sums_of::<true, NONE>(grad, x, y, &mut [], mean, sums);
         } else {
-            to.copy_from_slice(grad);
+            sums_of::<false, NONE>(grad, x, y, &mut [], mean, sums);
         }
     }
 }
 
 dispatch! {
-    /// Per channel, the sums of `grad` and of `grad * (x - mean)`.
-    fn gradient_sums(grad: &[f32], x: &[f32], mean: &[f32], sums: &mut [f32]) {
-        let c = mean.len();
-        sums.fill(0.0);
-        let (first, second) = sums.split_at_mut(c);
-        per_lane(c, x.len(), |rows, width| {
-            for start in (0..width).step_by(LANES) {
-                let pairs = || grad[rows.clone()].chunks_exact(width).zip(x[rows.clone()].chunks_exact(width));
-                if width - start >= LANES {
-                    let mut means = [0.0; LANES];
-                    for (l, to) in means.iter_mut().enumerate() {
-                        *to = mean[(start + l) % c];
-                    }
-                    let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
-                    for (grad, x) in pairs() {
-                        let (grad, x) = (lanes(&grad[start..]), lanes(&x[start..]));
-                        for l in 0..LANES {
-                            a[l] += grad[l];
-                            b[l] += grad[l] * (x[l] - means[l]);
-                        }
-                    }
-                    for l in 0..LANES {
-                        first[(start + l) % c] += a[l];
-                        second[(start + l) % c] += b[l];
-                    }
+    /// As [`gradient_sums`], and hands the gradient on to the residual.
+    #[allow(clippy::too_many_arguments)] // The operands of the operation.
+    fn residual_sums(
+        relu: bool,
+        add: bool,
+        grad: &mut [f32],
+        x: &[f32],
+        y: &[f32],
+        to: &mut [f32],
+        mean: &[f32],
+        sums: &mut [f32],
+    ) {
+        match (relu, add) {
+            (true, true) => sums_of::<true, ADD>(grad, x, y, to, mean, sums),
+            (true, false) => sums_of::<true, WRITE>(grad, x, y, to, mean, sums),
+            (false, true) => sums_of::<false, ADD>(grad, x, y, to, mean, sums),
+            (false, false) => sums_of::<false, WRITE>(grad, x, y, to, mean, sums),
+        }
+    }
+}
+
+/// What is done with the gradient of the residual.
+const NONE: u8 = 0;
+const WRITE: u8 = 1;
+const ADD: u8 = 2;
+
+#[inline(always)]
+fn sums_of<const RELU: bool, const TO: u8>(
+    grad: &mut [f32],
+    x: &[f32],
+    y: &[f32],
+    to: &mut [f32],
+    mean: &[f32],
+    sums: &mut [f32],
+) {
+    let c = mean.len();
+    sums.fill(0.0);
+    let (first, second) = sums.split_at_mut(c);
+    per_lane(c, x.len(), |rows, width| {
+        for start in (0..width).step_by(LANES) {
+            let whole = width - start >= LANES;
+            let end = if whole { start + LANES } else { width };
+            let mut means = [0.0; LANES];
+            for (l, to) in means.iter_mut().enumerate() {
+                *to = mean[(start + l) % c];
+            }
+            let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+            for row in rows.clone().step_by(width) {
+                let at = row + start..row + end;
+                let (grad, x, y) = (&mut grad[at.clone()], &x[at.clone()], &y[at.clone()]);
+                let to = if TO == NONE { &mut [] } else { &mut to[at] };
+                if whole {
+                    lane_sums::<RELU, TO>(LANES, grad, x, y, to, &means, &mut a, &mut b);
                 } else {
-                    for (grad, x) in pairs() {
-                        for l in start..width {
-                            first[l % c] += grad[l];
-                            second[l % c] += grad[l] * (x[l] - mean[l % c]);
-                        }
-                    }
+                    lane_sums::<RELU, TO>(end - start, grad, x, y, to, &means, &mut a, &mut b);
                 }
             }
-        });
+            for l in 0..end - start {
+                first[(start + l) % c] += a[l];
+                second[(start + l) % c] += b[l];
+            }
+        }
+    });
+}
+
+/// One row's share of [`sums_of`].
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // The operands of the operation.
+fn lane_sums<const RELU: bool, const TO: u8>(
+    lanes: usize,
+    grad: &mut [f32],
+    x: &[f32],
+    y: &[f32],
+    to: &mut [f32],
+    means: &[f32; LANES],
+    a: &mut [f32; LANES],
+    b: &mut [f32; LANES],
+) {
+    let (grad, x, y) = (&mut grad[..lanes], &x[..lanes], &y[..lanes]);
+    for l in 0..lanes {
+        let mut g = grad[l];
+        if RELU {
+            g = if y[l] <= 0.0 { 0.0 } else { g };
+            grad[l] = g;
+        }
+        a[l] += g;
+        b[l] += g * (x[l] - means[l]);
+        match TO {
+            WRITE => to[l] = g,
+            ADD => to[l] += g,
+            _ => {}
+        }
     }
 }
 
