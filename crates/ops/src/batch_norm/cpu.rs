@@ -200,13 +200,13 @@ pub(super) fn backward(
     let chunks = x.len().div_ceil(chunk);
     scratch::with(chunks * 2 * c, |partials| {
         let parts = partials.par_chunks_mut(2 * c).zip(grad.par_chunks_mut(chunk));
-        let parts = parts.zip(x.par_chunks(chunk)).zip(y.par_chunks(chunk));
-        let mean = &saved[..c];
+        let parts = parts.zip(x.par_chunks(chunk));
         match dresidual {
-            None => parts.for_each(|(((sums, grad), x), y)| gradient_sums(relu, grad, x, y, mean, sums)),
+            None => parts.for_each(|((sums, grad), x)| gradient_sums(relu, grad, x, affine, saved, sums)),
             Some((to, add)) => parts
+                .zip(y.par_chunks(chunk))
                 .zip(to.par_chunks_mut(chunk))
-                .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, mean, sums)),
+                .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, saved, sums)),
         }
         let count = (x.len() / c) as f64;
         scratch::with(4 * width, |parameters| {
@@ -240,17 +240,19 @@ pub(super) fn backward(
 
 dispatch! {
     /// Sets the gradient to 0 where the ReLU did, and sums it and `grad * (x - mean)` per channel.
-    fn gradient_sums(relu: bool, grad: &mut [f32], x: &[f32], y: &[f32], mean: &[f32], sums: &mut [f32]) {
+    ///
+    /// Where the ReLU set 0 is told by `x`, by the arithmetic of [`normalize`]: the output need not be read.
+    fn gradient_sums(relu: bool, grad: &mut [f32], x: &[f32], affine: &[f32], saved: &[f32], sums: &mut [f32]) {
         if relu {
-            sums_of::<true, NONE>(grad, x, y, &mut [], mean, sums);
+            sums_of::<INPUT, NONE>(grad, x, &[], &mut [], affine, saved, sums);
         } else {
-            sums_of::<false, NONE>(grad, x, y, &mut [], mean, sums);
+            sums_of::<NONE, NONE>(grad, x, &[], &mut [], affine, saved, sums);
         }
     }
 }
 
 dispatch! {
-    /// As [`gradient_sums`], and hands the gradient on to the residual.
+    /// As [`gradient_sums`], where the output tells of the ReLU, and hands the gradient on to the residual.
     #[allow(clippy::too_many_arguments)] // The operands of the operation.
     fn residual_sums(
         relu: bool,
@@ -259,52 +261,71 @@ dispatch! {
         x: &[f32],
         y: &[f32],
         to: &mut [f32],
-        mean: &[f32],
+        saved: &[f32],
         sums: &mut [f32],
     ) {
         match (relu, add) {
-            (true, true) => sums_of::<true, ADD>(grad, x, y, to, mean, sums),
-            (true, false) => sums_of::<true, WRITE>(grad, x, y, to, mean, sums),
-            (false, true) => sums_of::<false, ADD>(grad, x, y, to, mean, sums),
-            (false, false) => sums_of::<false, WRITE>(grad, x, y, to, mean, sums),
+            (true, true) => sums_of::<OUTPUT, ADD>(grad, x, y, to, &[], saved, sums),
+            (true, false) => sums_of::<OUTPUT, WRITE>(grad, x, y, to, &[], saved, sums),
+            (false, true) => sums_of::<NONE, ADD>(grad, x, &[], to, &[], saved, sums),
+            (false, false) => sums_of::<NONE, WRITE>(grad, x, &[], to, &[], saved, sums),
         }
     }
 }
 
-/// What is done with the gradient of the residual.
 const NONE: u8 = 0;
+/// What tells where the ReLU set 0.
+const INPUT: u8 = 1;
+const OUTPUT: u8 = 2;
+/// What is done with the gradient of the residual.
 const WRITE: u8 = 1;
 const ADD: u8 = 2;
 
+/// Per lane of a row: the batch's mean, and what `normalize` makes of a number.
+struct Lanes {
+    mean: [f32; LANES],
+    scale: [f32; LANES],
+    shift: [f32; LANES],
+}
+
 #[inline(always)]
-fn sums_of<const RELU: bool, const TO: u8>(
+fn sums_of<const RELU: u8, const TO: u8>(
     grad: &mut [f32],
     x: &[f32],
     y: &[f32],
     to: &mut [f32],
-    mean: &[f32],
+    affine: &[f32],
+    saved: &[f32],
     sums: &mut [f32],
 ) {
-    let c = mean.len();
+    let c = saved.len() / 2;
     sums.fill(0.0);
     let (first, second) = sums.split_at_mut(c);
     per_lane(c, x.len(), |rows, width| {
         for start in (0..width).step_by(LANES) {
-            let whole = width - start >= LANES;
-            let end = if whole { start + LANES } else { width };
-            let mut means = [0.0; LANES];
-            for (l, to) in means.iter_mut().enumerate() {
-                *to = mean[(start + l) % c];
+            let end = (start + LANES).min(width);
+            let mut of = Lanes {
+                mean: [0.0; LANES],
+                scale: [0.0; LANES],
+                shift: [0.0; LANES],
+            };
+            for l in 0..end - start {
+                let i = (start + l) % c;
+                of.mean[l] = saved[i];
+                if RELU == INPUT {
+                    (of.scale[l], of.shift[l]) = (affine[i] * saved[c + i], affine[c + i]);
+                }
             }
             let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
             for row in rows.clone().step_by(width) {
                 let at = row + start..row + end;
-                let (grad, x, y) = (&mut grad[at.clone()], &x[at.clone()], &y[at.clone()]);
-                let to = if TO == NONE { &mut [] } else { &mut to[at] };
-                if whole {
-                    lane_sums::<RELU, TO>(LANES, grad, x, y, to, &means, &mut a, &mut b);
+                let y = if RELU == OUTPUT { &y[at.clone()] } else { &[] };
+                let to = if TO == NONE { &mut [] } else { &mut to[at.clone()] };
+                let (grad, x) = (&mut grad[at.clone()], &x[at]);
+                if end - start == LANES {
+                    lane_sums::<RELU, TO>(LANES, grad, x, y, to, &of, &mut a, &mut b);
                 } else {
-                    lane_sums::<RELU, TO>(end - start, grad, x, y, to, &means, &mut a, &mut b);
+                    lane_sums::<RELU, TO>(end - start, grad, x, y, to, &of, &mut a, &mut b);
                 }
             }
             for l in 0..end - start {
@@ -318,25 +339,32 @@ fn sums_of<const RELU: bool, const TO: u8>(
 /// One row's share of [`sums_of`].
 #[inline(always)]
 #[allow(clippy::too_many_arguments)] // The operands of the operation.
-fn lane_sums<const RELU: bool, const TO: u8>(
+fn lane_sums<const RELU: u8, const TO: u8>(
     lanes: usize,
     grad: &mut [f32],
     x: &[f32],
     y: &[f32],
     to: &mut [f32],
-    means: &[f32; LANES],
+    of: &Lanes,
     a: &mut [f32; LANES],
     b: &mut [f32; LANES],
 ) {
-    let (grad, x, y) = (&mut grad[..lanes], &x[..lanes], &y[..lanes]);
+    let (grad, x) = (&mut grad[..lanes], &x[..lanes]);
+    let y = if RELU == OUTPUT { &y[..lanes] } else { y };
+    let to = if TO == NONE { to } else { &mut to[..lanes] };
     for l in 0..lanes {
-        let mut g = grad[l];
-        if RELU {
-            g = if y[l] <= 0.0 { 0.0 } else { g };
+        let off = x[l] - of.mean[l];
+        let y = match RELU {
+            INPUT => off * of.scale[l] + of.shift[l],
+            OUTPUT => y[l],
+            _ => 1.0,
+        };
+        let g = if y <= 0.0 { 0.0 } else { grad[l] };
+        if RELU != NONE {
             grad[l] = g;
         }
         a[l] += g;
-        b[l] += g * (x[l] - means[l]);
+        b[l] += g * off;
         match TO {
             WRITE => to[l] = g,
             ADD => to[l] += g,
