@@ -21,6 +21,37 @@ pub enum Mode {
     Evaluate,
 }
 
+/// Images and labels outside a network: one batch is filled while another is computed on; see [`Net::exchange`].
+#[derive(Debug)]
+pub struct Batch {
+    samples: usize,
+    /// Numbers of an image.
+    image: usize,
+    images: Tensor,
+    labels: Tensor,
+}
+
+impl Batch {
+    /// Lets `fill` write `samples` images [samples, h, w, c], normalised, and as many labels.
+    ///
+    /// # Errors
+    /// If `samples` is 0 or above the capacity of the network that it was made for.
+    pub fn fill(&mut self, samples: usize, fill: impl FnOnce(&mut [f32], &mut [u32])) -> Result<()> {
+        let capacity = self.labels.elem_count();
+        if samples == 0 || samples > capacity {
+            return Err(Error::Batch { capacity, samples });
+        }
+        self.samples = samples;
+        write(&self.images, |images| {
+            write(&self.labels, |labels| {
+                fill(&mut images[..samples * self.image], &mut labels[..samples]);
+                Ok(())
+            })
+        })?;
+        Ok(())
+    }
+}
+
 /// A network with its parameters and working memory.
 #[derive(Debug)]
 pub struct Net {
@@ -36,7 +67,7 @@ pub struct Net {
     slots: Vec<Tensor>,
     labels: Tensor,
     samples: Tensor,
-    batch: Batch,
+    views: Views,
 }
 
 /// The views of the flat vectors that an operation uses.
@@ -68,7 +99,7 @@ struct Target {
 
 /// Views of the working memory for the current number of samples.
 #[derive(Debug)]
-struct Batch {
+struct Views {
     samples: usize,
     activations: Vec<Tensor>,
     /// For each step of the plan: the gradient of the output, and those of the inputs.
@@ -105,7 +136,7 @@ impl Net {
         let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
         let labels = Tensor::zeros(capacity, DType::U32, device)?;
         let samples = Tensor::zeros(capacity * column::COLUMNS, DType::F32, device)?;
-        let batch = Batch {
+        let views = Views {
             samples: 0,
             activations: Vec::new(),
             gradients: Vec::new(),
@@ -125,7 +156,7 @@ impl Net {
             slots,
             labels,
             samples,
-            batch,
+            views,
         };
         net.resize(capacity)?;
         Ok(net)
@@ -180,9 +211,9 @@ impl Net {
             });
         }
         self.resize(samples)?;
-        let Batch {
+        let Views {
             activations, labels, ..
-        } = &self.batch;
+        } = &self.views;
         write(&activations[0], |images| {
             write(labels, |labels| {
                 fill(images, labels);
@@ -192,13 +223,52 @@ impl Net {
         Ok(())
     }
 
+    /// Memory for a batch beside the one that the network computes on.
+    ///
+    /// # Errors
+    /// If the memory cannot be had.
+    pub fn spare_batch(&self) -> Result<Batch> {
+        let device = self.labels.device();
+        let image = self.graph.nodes[0].shape.iter().product::<usize>();
+        Ok(Batch {
+            samples: 0,
+            image,
+            images: zeros(image * self.capacity, device)?,
+            labels: Tensor::zeros(self.capacity, DType::U32, device)?,
+        })
+    }
+
+    /// Takes the images and labels of `batch`, and gives it the memory of those before, to be filled anew. Nothing is
+    /// copied.
+    ///
+    /// # Errors
+    /// If nothing was filled in, or the batch was made for another network.
+    pub fn exchange(&mut self, batch: &mut Batch) -> Result<()> {
+        let fits = batch.images.elem_count() == self.activations[0].elem_count();
+        if batch.samples == 0 || !fits || batch.labels.elem_count() != self.capacity {
+            return Err(Error::Batch {
+                capacity: self.capacity,
+                samples: batch.samples,
+            });
+        }
+        std::mem::swap(&mut self.activations[0], &mut batch.images);
+        std::mem::swap(&mut self.labels, &mut batch.labels);
+        let samples = std::mem::take(&mut batch.samples);
+        if self.views.samples != samples {
+            return self.resize(samples);
+        }
+        self.views.activations[0] = self.view(&self.activations[0], 0, samples)?;
+        self.views.labels = self.labels.narrow(0, 0, samples)?;
+        Ok(())
+    }
+
     /// The forward pass over the loaded batch; gives the logits [samples, classes], which the next
     /// pass overwrites.
     ///
     /// # Errors
     /// If an operation fails.
     pub fn forward(&mut self, mode: Mode) -> Result<&Tensor> {
-        let at = &self.batch.activations;
+        let at = &self.views.activations;
         for (i, (node, layer)) in self.graph.nodes.iter().zip(&self.layers).enumerate() {
             let y = &at[i];
             match &node.op {
@@ -235,10 +305,14 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn evaluate(&mut self, loss: CrossEntropy, mode: Mode) -> Result<&Tensor> {
+        on_pool(|| self.forward_and_loss(loss, mode))?;
+        Ok(&self.views.statistics)
+    }
+
+    fn forward_and_loss(&mut self, loss: CrossEntropy, mode: Mode) -> Result<()> {
         let logits = self.forward(mode)?.clone();
-        let Batch { labels, statistics, .. } = &self.batch;
-        loss.forward(&logits, labels, None, statistics, None)?;
-        Ok(statistics)
+        let Views { labels, statistics, .. } = &self.views;
+        Ok(loss.forward(&logits, labels, None, statistics, None)?)
     }
 
     /// A training forward pass and the gradients of the batch's mean loss; gives what it tells of
@@ -247,16 +321,20 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn forward_backward(&mut self, loss: CrossEntropy) -> Result<&Tensor> {
+        on_pool(|| self.both_passes(loss))?;
+        Ok(&self.views.statistics)
+    }
+
+    fn both_passes(&mut self, loss: CrossEntropy) -> Result<()> {
         let logits = self.forward(Mode::Train)?.clone();
-        let Batch {
+        let Views {
             labels,
             statistics,
             gradients,
             ..
-        } = &self.batch;
+        } = &self.views;
         loss.forward(&logits, labels, None, statistics, gradients.first().map(|g| &g.0))?;
-        self.backward()?;
-        Ok(&self.batch.statistics)
+        self.backward()
     }
 
     /// One optimiser step with the gradients of the last backward pass.
@@ -268,8 +346,8 @@ impl Net {
     }
 
     fn backward(&self) -> Result<()> {
-        let at = &self.batch.activations;
-        for (step, (dy, targets)) in self.plan.iter().zip(&self.batch.gradients) {
+        let at = &self.views.activations;
+        for (step, (dy, targets)) in self.plan.iter().zip(&self.views.gradients) {
             let (node, layer) = (&self.graph.nodes[step.node], &self.layers[step.node]);
             let target = |i: usize| step.inputs.get(i).map(|t| (&targets[i], t.accumulate));
             match &node.op {
@@ -328,27 +406,32 @@ impl Net {
         Ok(())
     }
 
+    /// The part of a flat tensor that holds a node's numbers for `samples` samples.
+    fn view(&self, flat: &Tensor, node: usize, samples: usize) -> candle_core::Result<Tensor> {
+        let shape = [&[samples], self.graph.nodes[node].shape.as_slice()].concat();
+        flat.narrow(0, 0, shape.iter().product())?.reshape(shape)
+    }
+
     /// Makes the views for batches of `samples`.
     fn resize(&mut self, samples: usize) -> Result<()> {
-        if self.batch.samples == samples {
+        if self.views.samples == samples {
             return Ok(());
         }
-        let view = |flat: &Tensor, node: usize| -> candle_core::Result<Tensor> {
-            let shape = [&[samples], self.graph.nodes[node].shape.as_slice()].concat();
-            flat.narrow(0, 0, shape.iter().product())?.reshape(shape)
-        };
         let mut activations: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
         for (i, node) in self.graph.nodes.iter().enumerate() {
             activations.push(match node.op {
                 Op::Flatten { x } => activations[x.0].reshape((samples, node.shape[0]))?,
-                _ => view(&self.activations[i], i)?,
+                _ => self.view(&self.activations[i], i, samples)?,
             });
         }
         let mut gradients = Vec::with_capacity(self.plan.len());
         for step in &self.plan {
-            let inputs = step.inputs.iter().map(|t| view(&self.slots[t.slot], t.input.0));
+            let inputs = step
+                .inputs
+                .iter()
+                .map(|t| self.view(&self.slots[t.slot], t.input.0, samples));
             let inputs = inputs.collect::<candle_core::Result<Vec<_>>>()?;
-            gradients.push((view(&self.slots[step.slot], step.node)?, inputs));
+            gradients.push((self.view(&self.slots[step.slot], step.node, samples)?, inputs));
         }
         let labels = self.labels.narrow(0, 0, samples)?;
         let columns = column::COLUMNS;
@@ -356,7 +439,7 @@ impl Net {
             .samples
             .narrow(0, 0, samples * columns)?
             .reshape((samples, columns))?;
-        self.batch = Batch {
+        self.views = Views {
             samples,
             activations,
             gradients,
@@ -365,6 +448,11 @@ impl Net {
         };
         Ok(())
     }
+}
+
+/// Runs a pass on a thread of the current pool: a caller outside it would be sent to sleep and woken at each operation.
+fn on_pool<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
+    rayon::join(pass, || ()).0
 }
 
 fn weight(layer: &Layer) -> Result<&Tensor> {

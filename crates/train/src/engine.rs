@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use candle_core::Device;
 use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization, fill_batch};
-use dynaprune_models::{Input, Mode, Net, find};
+use dynaprune_models::{Batch, Input, Mode, Net, find};
 use dynaprune_ops::{CrossEntropy, Sgd, column, read};
 use dynaprune_spec::Cell;
 
@@ -13,6 +13,9 @@ pub(crate) type Sample<'a> = &'a [f32; column::COLUMNS];
 /// A network with the data it is trained and tested on.
 pub(crate) struct Engine<'a> {
     net: Net,
+    /// The batch that is filled while the network computes on another, and which images it holds.
+    next: Batch,
+    held: Vec<u32>,
     dataset: &'a Dataset,
     normalization: Normalization,
     augmentation: Augmentation,
@@ -56,14 +59,13 @@ impl<'a> Engine<'a> {
         };
         let graph = (model.build)(input, usize::try_from(width).unwrap_or(0))?;
         let training = &cell.training;
+        // No pass is longer than the longest list of samples.
+        let capacity = (training.batch_size as usize).min(largest);
+        let net = Net::new(graph, capacity, cell.seed, &Device::Cpu)?;
         Ok(Self {
-            // No pass is longer than the longest list of samples.
-            net: Net::new(
-                graph,
-                (training.batch_size as usize).min(largest),
-                cell.seed,
-                &Device::Cpu,
-            )?,
+            next: net.spare_batch()?,
+            held: Vec::with_capacity(capacity),
+            net,
             dataset,
             normalization: Normalization::of(&dataset.train),
             augmentation: Augmentation {
@@ -94,42 +96,81 @@ impl<'a> Engine<'a> {
 
     /// One training step on the images `indices`, augmented as epoch `epoch` has it, with `factor`
     /// times the learning rate; `each` gets what the forward pass tells of each, in order.
-    pub(crate) fn train(&mut self, indices: &[u32], epoch: u32, factor: f64, each: impl FnMut(Sample)) -> Result<()> {
+    ///
+    /// The images `next` are loaded meanwhile: they must be those of the next step, or none.
+    pub(crate) fn train(
+        &mut self,
+        indices: &[u32],
+        next: &[u32],
+        epoch: u32,
+        factor: f64,
+        each: impl FnMut(Sample),
+    ) -> Result<()> {
         let draw = Draw {
             augmentation: self.augmentation,
             seed: self.seed,
             epoch: u64::from(epoch),
         };
-        self.load(Split::Train, indices, Some(&draw))?;
-        let samples = self.net.forward_backward(self.loss)?;
-        report(samples, each)?;
         self.sgd.learning_rate = (self.learning_rate * factor) as f32;
-        Ok(self.net.step(&self.sgd)?)
+        let (loss, sgd) = (self.loss, self.sgd);
+        let samples = self.pass(Split::Train, indices, next, Some(&draw), |net| {
+            let samples = net.forward_backward(loss)?.clone();
+            net.step(&sgd)?;
+            Ok(samples)
+        })?;
+        report(&samples, each)
     }
 
     /// A pass in evaluation mode and without augmentation over the images `indices`; `each` gets
     /// what it tells of each, in order.
     pub(crate) fn look(&mut self, split: Split, indices: &[u32], mut each: impl FnMut(Sample)) -> Result<()> {
-        for batch in indices.chunks(self.batch_size()) {
-            self.load(split, batch, None)?;
-            let samples = self.net.evaluate(self.loss, Mode::Evaluate)?;
-            report(samples, &mut each)?;
+        let loss = self.loss;
+        let mut batches = indices.chunks(self.batch_size()).peekable();
+        while let Some(batch) = batches.next() {
+            let next = batches.peek().copied().unwrap_or_default();
+            let samples = self.pass(split, batch, next, None, |net| {
+                Ok(net.evaluate(loss, Mode::Evaluate)?.clone())
+            })?;
+            report(&samples, &mut each)?;
         }
         Ok(())
     }
 
-    fn load(&mut self, split: Split, indices: &[u32], draw: Option<&Draw>) -> Result<()> {
+    /// Calls `compute` on the images `indices`, while the images `next` are loaded.
+    fn pass<R: Send>(
+        &mut self,
+        split: Split,
+        indices: &[u32],
+        next: &[u32],
+        draw: Option<&Draw>,
+        compute: impl FnOnce(&mut Net) -> Result<R> + Send,
+    ) -> Result<R> {
         let images: &Images = match split {
             Split::Train => &self.dataset.train,
             Split::Test => &self.dataset.test,
         };
         let normalization = &self.normalization;
-        Ok(self.net.load(indices.len(), |pixels, labels| {
-            fill_batch(images, indices, normalization, draw, pixels);
-            for (label, &index) in labels.iter_mut().zip(indices) {
-                *label = u32::from(images.labels[index as usize]);
-            }
-        })?)
+        let load = |indices: &[u32], batch: &mut Batch| -> Result<()> {
+            Ok(batch.fill(indices.len(), |pixels, labels| {
+                fill_batch(images, indices, normalization, draw, pixels);
+                for (label, &index) in labels.iter_mut().zip(indices) {
+                    *label = u32::from(images.labels[index as usize]);
+                }
+            })?)
+        };
+        if self.held != indices {
+            load(indices, &mut self.next)?;
+        }
+        self.net.exchange(&mut self.next)?;
+        self.held.clear();
+        let (net, batch) = (&mut self.net, &mut self.next);
+        let (result, loaded) = rayon::join(
+            || compute(net),
+            || if next.is_empty() { Ok(()) } else { load(next, batch) },
+        );
+        loaded?;
+        self.held.extend(next);
+        result
     }
 }
 

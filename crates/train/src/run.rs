@@ -165,19 +165,20 @@ impl<'a> Run<'a> {
         let score = self.pruning.training_score();
         let batch = self.engine.batch_size();
         let steps = order.len().div_ceil(batch);
-        let mut indices = Vec::with_capacity(batch);
+        let indices: Vec<u32> = order.iter().map(|&p| self.train[p as usize]).collect();
         let mut scores = Vec::with_capacity(batch);
         let (mut loss, mut correct) = (0.0, 0.0);
+        let mut batches = indices.chunks(batch).peekable();
         for (step, positions) in order.chunks(batch).enumerate() {
             // With a fixed number of steps the last pass may end early.
             if self.cell.training.budget == Budget::Steps && self.steps == self.total_steps {
                 break;
             }
-            indices.clear();
-            indices.extend(positions.iter().map(|&p| self.train[p as usize]));
+            let indices = batches.next().unwrap_or_default();
+            let next = batches.peek().copied().unwrap_or_default();
             scores.clear();
             let factor = self.factor(epoch, step, steps);
-            self.engine.train(&indices, epoch, factor, |sample| {
+            self.engine.train(indices, next, epoch, factor, |sample| {
                 loss += f64::from(sample[column::LOSS]);
                 correct += f64::from(sample[column::CORRECT]);
                 if let Some(score) = score {
