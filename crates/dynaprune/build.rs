@@ -1,4 +1,5 @@
-//! Tells the binary which version of the code it is: `DYNAPRUNE_CODE_VERSION`.
+//! Tells the binary which version of the code it is, `DYNAPRUNE_CODE_VERSION`, and what compiled it,
+//! `DYNAPRUNE_RUSTC_VERSION`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,20 @@ fn main() {
     let package = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let version = commit(&root).map_or(package.clone(), |commit| format!("{package} ({commit})"));
     println!("cargo::rustc-env=DYNAPRUNE_CODE_VERSION={version}");
+    println!("cargo::rustc-env=DYNAPRUNE_RUSTC_VERSION={}", rustc());
+}
+
+/// `rustc 1.95.0`, or only `rustc` if it does not tell.
+fn rustc() -> String {
+    let program = env::var_os("RUSTC").unwrap_or_default();
+    let output = Command::new(program).arg("--version").output().ok();
+    let text = output.and_then(|output| String::from_utf8(output.stdout).ok());
+    let words: Vec<&str> = text.iter().flat_map(|text| text.split_whitespace()).take(2).collect();
+    if words.is_empty() {
+        "rustc".to_owned()
+    } else {
+        words.join(" ")
+    }
 }
 
 /// The commit, with `-dirty` if a source differs from it; `None` outside of our own git repository.

@@ -34,12 +34,15 @@ enum Verb {
     /// Lists, checks or fetches data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
+    /// Measures how fast training is here, alone or against PyTorch
+    Bench(cmd::bench::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
         Verb::Data(verb) => cmd::data::run(&verb),
+        Verb::Bench(args) => cmd::bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,5 @@
 //! The verbs.
 
+pub(crate) mod bench;
 pub(crate) mod data;
 pub(crate) mod reproduce;

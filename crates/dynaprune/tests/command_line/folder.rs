@@ -77,13 +77,28 @@ impl Folder {
 
     /// Runs the program in a folder of this one.
     pub(crate) fn run_in(&self, folder: &str, arguments: &[&str]) -> Outcome {
-        let output = Command::new(env!("CARGO_BIN_EXE_dynaprune"))
+        Self::outcome(self.command(folder, arguments))
+    }
+
+    /// Runs the program where these are the only commands: those in a folder of this one.
+    pub(crate) fn run_with_commands(&self, folder: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command("", arguments);
+        command.env("PATH", self.path(folder));
+        Self::outcome(command)
+    }
+
+    fn command(&self, folder: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dynaprune"));
+        command
             .args(arguments)
             .current_dir(self.path(folder))
             .env_remove("DYNAPRUNE_ROOT")
-            .env_remove("DYNAPRUNE_DATA")
-            .output()
-            .unwrap();
+            .env_remove("DYNAPRUNE_DATA");
+        command
+    }
+
+    fn outcome(mut command: Command) -> Outcome {
+        let output = command.output().unwrap();
         Outcome {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

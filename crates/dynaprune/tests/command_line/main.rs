@@ -1,5 +1,6 @@
 //! The program as a user meets it: run in a folder of its own, with recipes of a few seconds.
 
+mod bench;
 mod data;
 mod folder;
 mod reproduce;
