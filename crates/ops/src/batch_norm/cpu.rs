@@ -74,7 +74,7 @@ dispatch! {
         let c = first.len();
         first.fill(0.0);
         second.fill(0.0);
-        per_lane(c, x.len(), |rows, width| {
+        for (rows, width) in spans(c, x.len()) {
             for start in (0..width).step_by(LANES) {
                 if width - start >= LANES {
                     let mut shift = [0.0; LANES];
@@ -104,19 +104,18 @@ dispatch! {
                     }
                 }
             }
-        });
+        }
     }
 }
 
-/// Calls `f` with the range of all whole wide rows and their width, then with the rows left over.
+/// The range of all whole wide rows and their width, then that of the rows left over.
+///
+/// Not a function that takes a closure: the compiler would not give the closure the instruction set of its caller.
 #[inline(always)]
-fn per_lane(c: usize, len: usize, mut f: impl FnMut(std::ops::Range<usize>, usize)) {
+fn spans(c: usize, len: usize) -> [(std::ops::Range<usize>, usize); 2] {
     let (rows, _) = layout(c);
     let whole = len / (rows * c) * (rows * c);
-    f(0..whole, rows * c);
-    if whole < len {
-        f(whole..len, c);
-    }
+    [(0..whole, rows * c), (whole..len, c)]
 }
 
 #[inline(always)]
@@ -301,7 +300,7 @@ fn sums_of<const RELU: u8, const TO: u8>(
     let c = saved.len() / 2;
     sums.fill(0.0);
     let (first, second) = sums.split_at_mut(c);
-    per_lane(c, x.len(), |rows, width| {
+    for (rows, width) in spans(c, x.len()) {
         for start in (0..width).step_by(LANES) {
             let end = (start + LANES).min(width);
             let mut of = Lanes {
@@ -333,7 +332,7 @@ fn sums_of<const RELU: u8, const TO: u8>(
                 second[(start + l) % c] += b[l];
             }
         }
-    });
+    }
 }
 
 /// One row's share of [`sums_of`].
