@@ -2,6 +2,7 @@
 
 use crate::access::{contiguous, read, with};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
 /// What one pass over the logits tells of each sample: the columns of a tensor [n, `COLUMNS`].
 pub mod column {
@@ -26,6 +27,9 @@ pub mod column {
     pub const COLUMNS: usize = 8;
 }
 use column::COLUMNS;
+
+/// Logits that are worth a task.
+const LOGITS: usize = 1024;
 
 /// Softmax cross-entropy with label smoothing: the target of class k is
 /// `(1 - smoothing) [k = label] + smoothing / classes` (PyTorch's definition).
@@ -65,10 +69,10 @@ impl CrossEntropy {
         }
         read(labels, |labels: &[u32]| {
             with!([samples] [logits] {
-                let rows = logits.chunks_exact(classes).zip(labels).zip(samples.chunks_exact_mut(COLUMNS));
-                for ((logits, &label), sample) in rows {
+                let rows = logits.par_chunks_exact(classes).zip(labels).zip(samples.par_chunks_exact_mut(COLUMNS));
+                rows.with_min_len(LOGITS.div_ceil(classes)).for_each(|((logits, &label), sample)| {
                     sample.copy_from_slice(&self.sample(logits, label as usize));
-                }
+                });
             })
         })?;
         let Some(dlogits) = dlogits else { return Ok(()) };
@@ -78,11 +82,11 @@ impl CrossEntropy {
         let fill = |weights: Option<&[f32]>| {
             read(labels, |labels: &[u32]| {
                 with!([dlogits] [logits] {
-                    let rows = logits.chunks_exact(classes).zip(labels).zip(dlogits.chunks_exact_mut(classes));
-                    for (i, ((logits, &label), to)) in rows.enumerate() {
+                    let rows = logits.par_chunks_exact(classes).zip(labels).zip(dlogits.par_chunks_exact_mut(classes));
+                    rows.enumerate().with_min_len(LOGITS.div_ceil(classes)).for_each(|(i, ((logits, &label), to))| {
                         let weight = weights.map_or(1.0, |w| w[i]) / n as f32;
                         self.gradient(logits, label as usize, weight, to);
-                    }
+                    });
                 })
             })
         };

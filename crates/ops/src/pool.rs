@@ -1,6 +1,7 @@
 //! Pooling, channels last: windowed maximum and mean over the image.
 
 use crate::access::{contiguous, with};
+use crate::simd::dispatch;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -74,31 +75,11 @@ impl MaxPool {
         Ok([n, h, w, c])
     }
 
-    /// Where each window of an image starts, and where its maxima go.
-    fn windows(self, [_, h, w, c]: [usize; 4]) -> impl Iterator<Item = usize> {
-        let rows = (0..=h - self.size).step_by(self.stride);
-        rows.flat_map(move |y| (0..=w - self.size).step_by(self.stride).map(move |x| (y * w + x) * c))
-    }
-
-    /// The pixels of a window, relative to its start.
-    fn pixels(self, [_, _, w, c]: [usize; 4]) -> impl Iterator<Item = usize> {
-        (0..self.size).flat_map(move |y| (0..self.size).map(move |x| (y * w + x) * c))
-    }
-
     fn maxima(self, x: &[f32], dims: &[usize; 4], y: &mut [f32]) {
         let [n, h, w, c] = *dims;
         y.par_chunks_mut(y.len() / n)
             .zip(x.par_chunks(h * w * c))
-            .for_each(|(y, x)| {
-                for (y, start) in y.chunks_exact_mut(c).zip(self.windows(*dims)) {
-                    y.fill(f32::NEG_INFINITY);
-                    for pixel in self.pixels(*dims) {
-                        for (y, &x) in y.iter_mut().zip(&x[start + pixel..]) {
-                            *y = if x > *y || x.is_nan() { x } else { *y };
-                        }
-                    }
-                }
-            });
+            .for_each(|(y, x)| image_maxima(self, x, *dims, y));
     }
 
     fn spread(self, x: &[f32], dy: &[f32], dims: &[usize; 4], dx: &mut [f32]) {
@@ -107,21 +88,66 @@ impl MaxPool {
             .par_chunks_mut(h * w * c)
             .zip(x.par_chunks(h * w * c))
             .zip(dy.par_chunks(dy.len() / n));
-        images.for_each(|((dx, x), dy)| {
-            dx.fill(0.0);
-            for (dy, start) in dy.chunks_exact(c).zip(self.windows(*dims)) {
-                for (channel, dy) in dy.iter().enumerate() {
-                    let mut best = start + channel;
-                    for pixel in self.pixels(*dims) {
-                        let at = start + pixel + channel;
-                        if x[at] > x[best] || x[at].is_nan() {
-                            best = at;
-                        }
+        images.for_each(|((dx, x), dy)| image_spread(self, x, dy, *dims, dx));
+    }
+}
+
+/// Channels of a window that are looked at together.
+const LANES: usize = 16;
+
+dispatch! {
+    /// The maxima of one image.
+    fn image_maxima(pool: MaxPool, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
+        let [_, h, w, c] = dims;
+        let columns = (w - pool.size) / pool.stride + 1;
+        for (window, y) in y.chunks_exact_mut(c).take(columns * ((h - pool.size) / pool.stride + 1)).enumerate() {
+            let start = (window / columns * pool.stride * w + window % columns * pool.stride) * c;
+            y.fill(f32::NEG_INFINITY);
+            for row in 0..pool.size {
+                for column in 0..pool.size {
+                    let x = &x[start + (row * w + column) * c..][..y.len()];
+                    for (y, &x) in y.iter_mut().zip(x) {
+                        *y = if x > *y || x.is_nan() { x } else { *y };
                     }
-                    dx[best] += dy;
                 }
             }
-        });
+        }
+    }
+}
+
+dispatch! {
+    /// Adds each gradient of one image's maxima to the number that was the maximum.
+    fn image_spread(pool: MaxPool, x: &[f32], dy: &[f32], dims: [usize; 4], dx: &mut [f32]) {
+        let [_, _, w, c] = dims;
+        let columns = (w - pool.size) / pool.stride + 1;
+        dx.fill(0.0);
+        for (window, dy) in dy.chunks_exact(c).enumerate() {
+            let start = (window / columns * pool.stride * w + window % columns * pool.stride) * c;
+            for (lanes, dy) in dy.chunks(LANES).enumerate() {
+                let start = start + lanes * LANES;
+                let (mut best, mut at) = ([f32::NEG_INFINITY; LANES], [0u32; LANES]);
+                for row in 0..pool.size {
+                    for column in 0..pool.size {
+                        let pixel = (row * w + column) as u32;
+                        let x = &x[start + (row * w + column) * c..][..dy.len()];
+                        for ((best, at), &x) in best.iter_mut().zip(&mut at).zip(x) {
+                            let better = x > *best || x.is_nan();
+                            *at = if better { pixel } else { *at };
+                            *best = if better { x } else { *best };
+                        }
+                    }
+                }
+                for row in 0..pool.size {
+                    for column in 0..pool.size {
+                        let pixel = (row * w + column) as u32;
+                        let dx = &mut dx[start + (row * w + column) * c..][..dy.len()];
+                        for ((dx, &at), dy) in dx.iter_mut().zip(&at).zip(dy) {
+                            *dx += if at == pixel { *dy } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

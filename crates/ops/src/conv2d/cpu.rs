@@ -45,6 +45,22 @@ impl Frame {
         (BLOCK / self.len()).min(samples.div_ceil(MIN_BLOCKS)).max(1)
     }
 
+    /// Calls `f` with whole samples framed, and `slack` numbers of whatever content behind them.
+    ///
+    /// `behind` is all that lies from the samples on: without a border, nothing need be copied.
+    fn with<R>(&self, samples: &[f32], behind: &[f32], slack: usize, f: impl FnOnce(&[f32]) -> R) -> R {
+        if self.framed_height == self.height && self.framed_width == self.width {
+            if let Some(source) = behind.get(..samples.len() + slack) {
+                return f(source);
+            }
+        }
+        let len = samples.len() / (self.height * self.width * self.channels) * self.len();
+        scratch::with(len + slack, |source| {
+            self.fill(samples, source);
+            f(source)
+        })
+    }
+
     /// Copies whole samples into `to`, zeros around them.
     fn fill(&self, from: &[f32], to: &mut [f32]) {
         let row = self.width * self.channels;
@@ -86,8 +102,7 @@ pub(super) fn forward(x: &[f32], w: &[f32], s: &Shape, y: &mut [f32]) {
             .into_par_iter()
             .for_each(|(y, x)| {
                 let samples = y.len() / image;
-                scratch::with(samples * frame.len(), |source| {
-                    frame.fill(x, source);
+                frame.with(x, x, 0, |source| {
                     let pixels = samples * s.oh * s.ow;
                     let gather = Gather {
                         source,
@@ -154,8 +169,7 @@ pub(super) fn grad_input(dy: &[f32], w: &[f32], s: &Shape, dx: &mut [f32], accum
             .into_par_iter()
             .for_each(|(dx, dy)| {
                 let samples = dx.len() / image;
-                scratch::with(samples * frame.len(), |source| {
-                    frame.fill(dy, source);
+                frame.with(dy, dy, 0, |source| {
                     for phase in &phases {
                         let pixels = phase.bases.len() / block * samples;
                         let gather = Gather {
@@ -200,15 +214,16 @@ pub(super) fn grad_weight(x: &[f32], dy: &[f32], s: &Shape, dw: &mut [f32]) {
             .zip(dy.par_chunks(group * gradient))
             .for_each(|((sums, x), dy)| {
                 sums.fill(0.0);
-                scratch::with(block * frame.len() + Outer::SLACK, |source| {
-                    let padded = if stride == s.co {
-                        0
-                    } else {
-                        block * s.oh * s.ow * stride
-                    };
-                    scratch::with(padded, |padded| {
-                        for (x, dy) in x.chunks(block * image).zip(dy.chunks(block * gradient)) {
-                            frame.fill(x, source);
+                let padded = if stride == s.co {
+                    0
+                } else {
+                    block * s.oh * s.ow * stride
+                };
+                scratch::with(padded, |padded| {
+                    for (i, dy) in dy.chunks(block * gradient).enumerate() {
+                        let behind = &x[i * block * image..];
+                        let samples = &behind[..dy.len() / gradient * image];
+                        frame.with(samples, behind, Outer::SLACK, |source| {
                             let rows = if stride == s.co {
                                 dy
                             } else {
@@ -226,8 +241,8 @@ pub(super) fn grad_weight(x: &[f32], dy: &[f32], s: &Shape, dw: &mut [f32]) {
                                 }
                                 .run(level, sums);
                             }
-                        }
-                    });
+                        });
+                    }
                 });
             });
         let partials = &*partials;
