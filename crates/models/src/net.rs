@@ -5,7 +5,7 @@
 //! optimiser step is a single pass.
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Init, NodeId, Op, Parameter};
+use crate::graph::{Graph, Init, Node, NodeId, Op, Parameter};
 use candle_core::{DType, Device, Tensor};
 use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, scale, write, zeros};
 use dynaprune_random::{Purpose, Stream};
@@ -63,7 +63,9 @@ pub struct Net {
     statistics: Tensor,
     layers: Vec<Layer>,
     plan: Vec<Backward>,
+    /// Of each node; those of [`Net::transient`] nodes are the same memory.
     activations: Vec<Tensor>,
+    transient: Vec<bool>,
     slots: Vec<Tensor>,
     labels: Tensor,
     samples: Tensor,
@@ -123,14 +125,23 @@ impl Net {
         let momentum = parameters.zeros_like()?;
         let layers = layers(&graph, &parameters, &gradients, &statistics, device)?;
         let (plan, slot_sizes) = plan(&graph);
+        let transient = transient(&graph);
+        let size = |node: &Node| node.shape.iter().product::<usize>() * capacity;
+        let passing = graph
+            .nodes
+            .iter()
+            .zip(&transient)
+            .filter(|(_, t)| **t)
+            .map(|(node, _)| size(node));
+        let shared = zeros(passing.max().unwrap_or(0), device)?;
         let mut activations = Vec::with_capacity(graph.nodes.len());
-        for node in &graph.nodes {
-            let flat = match node.op {
+        for (node, &transient) in graph.nodes.iter().zip(&transient) {
+            activations.push(match node.op {
                 // A view of its input, made with the batch.
-                Op::Flatten { .. } => 0,
-                _ => node.shape.iter().product::<usize>() * capacity,
-            };
-            activations.push(zeros(flat, device)?);
+                Op::Flatten { .. } => zeros(0, device)?,
+                _ if transient => shared.clone(),
+                _ => zeros(size(node), device)?,
+            });
         }
         let slots = slot_sizes.iter().map(|size| zeros(size * capacity, device));
         let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
@@ -153,6 +164,7 @@ impl Net {
             layers,
             plan,
             activations,
+            transient,
             slots,
             labels,
             samples,
@@ -353,6 +365,9 @@ impl Net {
             match &node.op {
                 Op::Input | Op::Flatten { .. } => {}
                 Op::Conv { x, conv, .. } => {
+                    if self.transient[x.0] {
+                        self.normalize_again(x.0)?;
+                    }
                     conv.grad_weight(&at[x.0], dy, held(layer.dweight.as_ref())?)?;
                     if let Some((dx, accumulate)) = target(0) {
                         conv.grad_input(dy, weight(layer)?, dx, accumulate)?;
@@ -360,10 +375,11 @@ impl Net {
                 }
                 Op::BatchNorm { x, settings, .. } => {
                     // The gradient of the input takes the place of that of the output.
+                    let y = if self.transient[step.node] { x.0 } else { step.node };
                     settings.backward(
                         dy,
                         &at[x.0],
-                        &at[step.node],
+                        &at[y],
                         weight(layer)?,
                         held(layer.saved.as_ref())?,
                         held(layer.dweight.as_ref())?,
@@ -404,6 +420,15 @@ impl Net {
             }
         }
         Ok(())
+    }
+
+    /// Computes the output of a transient node once more.
+    fn normalize_again(&self, node: usize) -> Result<()> {
+        let Op::BatchNorm { x, settings, .. } = &self.graph.nodes[node].op else {
+            return Ok(());
+        };
+        let (at, layer) = (&self.views.activations, &self.layers[node]);
+        Ok(settings.forward_again(&at[x.0], None, weight(layer)?, held(layer.saved.as_ref())?, &at[node])?)
     }
 
     /// The part of a flat tensor that holds a node's numbers for `samples` samples.
@@ -531,6 +556,24 @@ fn layers(
         layers.push(layer);
     }
     Ok(layers)
+}
+
+/// The nodes whose output is not kept for the backward pass: batch norms without a residual whose output only the next node
+/// reads. A convolution has it computed a second time, which costs little beside the convolution; as a residual it is not
+/// needed again.
+fn transient(graph: &Graph) -> Vec<bool> {
+    let alone = |i: usize| {
+        let readers = graph.nodes.iter().filter(|node| node.op.inputs().contains(&NodeId(i)));
+        readers.count() == 1
+    };
+    let next = |i: usize| match graph.nodes.get(i + 1).map(|node| &node.op) {
+        Some(Op::Conv { x, .. }) => x.0 == i,
+        Some(Op::BatchNorm { residual, .. }) => *residual == Some(NodeId(i)),
+        _ => false,
+    };
+    let norm = |node: &Node| matches!(node.op, Op::BatchNorm { residual: None, .. });
+    let nodes = graph.nodes.iter().enumerate();
+    nodes.map(|(i, node)| norm(node) && next(i) && alone(i)).collect()
 }
 
 /// Plans the backward pass, last node first, so that gradients share few slots: the plan, and the

@@ -51,6 +51,23 @@ impl BatchNorm {
     ) -> Result<()> {
         let c = channels(x, residual, y, &[affine, running, saved])?;
         with!([saved, running] [x] cpu::statistics(self, x, c, running, saved))?;
+        self.forward_again(x, residual, affine, saved, y)
+    }
+
+    /// Writes into `y` what [`Self::forward_train`] wrote, from the statistics it saved: for those who would rather compute
+    /// than keep it.
+    ///
+    /// # Errors
+    /// As [`Self::forward_train`].
+    pub fn forward_again(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        affine: &Tensor,
+        saved: &Tensor,
+        y: &Tensor,
+    ) -> Result<()> {
+        let c = channels(x, residual, y, &[affine, saved])?;
         with_residual(residual, |residual| {
             with!([y] [x, affine, saved] {
                 let scale = |i: usize| affine[i] * saved[c + i];
@@ -84,7 +101,8 @@ impl BatchNorm {
     /// receives that of `x`.
     ///
     /// Writes the gradient of `affine` to `daffine`, and the gradient of the residual to the tensor
-    /// in `dresidual`, adding to what is there if the flag beside it is set.
+    /// in `dresidual`, adding to what is there if the flag beside it is set. The output `y` is read only where there is a
+    /// residual; without one `x` may stand in its place.
     ///
     /// # Errors
     /// As [`Self::forward_train`].
