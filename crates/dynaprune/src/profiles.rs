@@ -30,6 +30,15 @@ pub(crate) fn asked(name: &str, workspace: &Workspace, catalog: &Catalog, device
     }
 }
 
+/// The profile that a recipe is made for.
+pub(crate) fn own(name: &str, workspace: &Workspace, catalog: &Catalog, device: Device) -> Result<Chosen> {
+    let chosen = asked(name, workspace, catalog, device)?;
+    Ok(Chosen {
+        because: Some("the recipe is made for it".to_owned()),
+        ..chosen
+    })
+}
+
 /// The largest profile that this machine can serve.
 pub(crate) fn largest(
     recipe: &Recipe,

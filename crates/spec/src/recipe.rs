@@ -23,6 +23,8 @@ pub struct Recipe {
     pub claim: String,
     /// How to read the plot.
     pub how_to_read: String,
+    /// The profile that it is made for, if it is made for one: the one to run in unless another is asked for.
+    pub profile: Option<String>,
     /// The kind of figure.
     pub figure: String,
     /// The data sets.
@@ -191,6 +193,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     let claims = texts(source, file.list("claims")?, "claims")?;
     let claim = file.text("claim")?;
     let how_to_read = file.text("how_to_read")?;
+    let profile = file.optional_text("profile")?;
     let figures: Vec<(&str, String)> = catalog.figures.iter().map(|f| (f.as_str(), f.clone())).collect();
     let figure = file.word("figure", None, &figures)?;
     let mut datasets = Vec::new();
@@ -224,6 +227,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
         claims,
         claim,
         how_to_read,
+        profile,
         figure,
         datasets,
         methods,

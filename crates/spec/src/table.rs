@@ -120,6 +120,12 @@ impl<'s> Table<'s> {
         text(self.source, &item, &self.path(key))
     }
 
+    pub(crate) fn optional_text(&mut self, key: &str) -> Result<Option<String>> {
+        let path = self.path(key);
+        let item = self.take(key);
+        item.map(|item| text(self.source, &item, &path)).transpose()
+    }
+
     pub(crate) fn flag(&mut self, key: &str, default: bool) -> Result<bool> {
         let path = self.path(key);
         match self.take(key) {

@@ -22,7 +22,8 @@ use std::time::SystemTime;
 pub(crate) struct Args {
     /// A recipe in `experiments/`, such as `fig1`, or the path of a TOML file
     recipe: String,
-    /// A profile in `experiments/profiles/`, or the path of a TOML file [default: the largest this machine can serve]
+    /// A profile in `experiments/profiles/`, or the path of a TOML file [default: the recipe's own, or the
+    /// largest this machine can serve]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// What computes
@@ -81,9 +82,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let catalog = catalog();
     let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
     let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
-    let chosen = match &args.profile {
-        Some(name) => profiles::asked(name, &workspace, &catalog, args.device)?,
-        None => profiles::largest(&recipe, &workspace, &catalog, args.device, &library)?,
+    let chosen = match (&args.profile, &recipe.profile) {
+        (Some(name), _) => profiles::asked(name, &workspace, &catalog, args.device)?,
+        (None, Some(name)) => profiles::own(name, &workspace, &catalog, args.device)?,
+        (None, None) => profiles::largest(&recipe, &workspace, &catalog, args.device, &library)?,
     };
     tell(args, || introduction(&recipe, &chosen));
 

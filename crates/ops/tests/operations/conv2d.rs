@@ -135,23 +135,46 @@ proptest! {
     /// candle's own convolution and its `backward`, on strided views of both inputs.
     #[test]
     fn conv2d_agrees_with_candle(case in cases(9, 40)) {
-        let Case { x: [n, h, w, ci], w: [kh, _, _, co], op } = case;
-        // candle's backward pads rows and columns by what the last window leaves of the rows, so that
-        // the windows must leave as much of the columns.
-        let w = h + w / op.stride * op.stride;
-        let k = kh.min(h + 2 * op.padding);
-        let run = || -> Result<_> {
-            let (x, weight) = (variable("x", &[n, ci, h, w])?, variable("w", &[co, ci, k, k])?);
-            let theirs = x.conv2d(&weight, op.padding, op.stride, 1, 1)?;
-            let ours = op.apply(&x.permute((0, 2, 3, 1))?, &weight.permute((2, 3, 1, 0))?)?;
-            let ours = ours.permute((0, 3, 1, 2))?;
-            Ok((differentiated(&ours, &[&x, &weight])?, differentiated(&theirs, &[&x, &weight])?))
-        };
-        let (ours, theirs) = run().expect("both run");
-        for (what, (ours, theirs)) in ["y", "dx", "dw"].into_iter().zip(ours.iter().zip(&theirs)) {
-            // Both have an error.
-            assert_close(what, ours, &widened(theirs), 2.0 * TOLERANCE);
-        }
+        agrees_with_candle(case);
+    }
+
+    /// The same for channels and kernels that are computed by tiles.
+    #[test]
+    fn conv2d_by_tiles_agrees_with_candle(
+        n in 1..=5usize, h in 3..=13usize, w in 0..=6usize, ci in 1..=4usize, co in 1..=5usize, padding in 0..=2usize,
+    ) {
+        agrees_with_candle(Case {
+            x: [n, h, w, 16 * ci],
+            w: [3, 3, 16 * ci, 16 * co],
+            op: Conv2d { stride: 1, padding },
+        });
+    }
+}
+
+fn agrees_with_candle(case: Case) {
+    let Case {
+        x: [n, h, w, ci],
+        w: [kh, _, _, co],
+        op,
+    } = case;
+    // candle's backward pads rows and columns by what the last window leaves of the rows, so that
+    // the windows must leave as much of the columns.
+    let w = h + w / op.stride * op.stride;
+    let k = kh.min(h + 2 * op.padding);
+    let run = || -> Result<_> {
+        let (x, weight) = (variable("x", &[n, ci, h, w])?, variable("w", &[co, ci, k, k])?);
+        let theirs = x.conv2d(&weight, op.padding, op.stride, 1, 1)?;
+        let ours = op.apply(&x.permute((0, 2, 3, 1))?, &weight.permute((2, 3, 1, 0))?)?;
+        let ours = ours.permute((0, 3, 1, 2))?;
+        Ok((
+            differentiated(&ours, &[&x, &weight])?,
+            differentiated(&theirs, &[&x, &weight])?,
+        ))
+    };
+    let (ours, theirs) = run().expect("both run");
+    for (what, (ours, theirs)) in ["y", "dx", "dw"].into_iter().zip(ours.iter().zip(&theirs)) {
+        // Both have an error.
+        assert_close(what, ours, &widened(theirs), 2.0 * TOLERANCE);
     }
 }
 
@@ -162,6 +185,10 @@ fn conv2d_does_not_depend_on_the_number_of_threads() {
         ([33, 9, 9, 5], [3, 3, 5, 17], Conv2d { stride: 1, padding: 1 }),
         ([40, 8, 8, 16], [3, 3, 16, 32], Conv2d { stride: 2, padding: 1 }),
         ([19, 16, 16, 24], [1, 1, 24, 8], Conv2d { stride: 2, padding: 0 }),
+        // By tiles: groups of samples, rounds, and parts of the channels.
+        ([33, 16, 16, 16], [3, 3, 16, 48], Conv2d { stride: 1, padding: 1 }),
+        ([70, 8, 8, 64], [3, 3, 64, 32], Conv2d { stride: 1, padding: 1 }),
+        ([70, 4, 4, 256], [3, 3, 256, 256], Conv2d { stride: 1, padding: 1 }),
     ];
     for (xs, ws, op) in cases {
         let x = tensor(&hashed("x", xs.iter().product()), &xs);
@@ -173,18 +200,72 @@ fn conv2d_does_not_depend_on_the_number_of_threads() {
 /// A sample's output has the same bits whatever the rest of its batch.
 #[test]
 fn conv2d_of_a_sample_does_not_depend_on_its_batch() -> Result<()> {
-    let op = Conv2d { stride: 2, padding: 1 };
-    let w = tensor(&hashed("w", 3 * 3 * 6 * 20), &[3, 3, 6, 20]);
-    let x = tensor(&hashed("x", 37 * 7 * 5 * 6), &[37, 7, 5, 6]);
-    let [y, dx, _] = run(op, &x, &w, |n| hashed("dy", n))?;
-    for i in [0, 1, 17, 36] {
-        let alone = tensor(&values(&x.narrow(0, i, 1)?), &[1, 7, 5, 6]);
-        let each = y.elem_count() / 37;
-        let [yi, dxi, _] = run(op, &alone, &w, |n| {
-            hashed("dy", 37 * n)[i * each..(i + 1) * each].to_vec()
+    for (op, h, width, ci, co) in [
+        (Conv2d { stride: 2, padding: 1 }, 7, 5, 6, 20),
+        (Conv2d { stride: 1, padding: 1 }, 7, 10, 16, 48),
+        (Conv2d { stride: 1, padding: 1 }, 4, 4, 256, 256),
+    ] {
+        let w = tensor(&hashed("w", 3 * 3 * ci * co), &[3, 3, ci, co]);
+        let x = tensor(&hashed("x", 37 * h * width * ci), &[37, h, width, ci]);
+        let [y, dx, _] = run(op, &x, &w, |n| hashed("dy", n))?;
+        for i in [0, 1, 17, 36] {
+            let alone = tensor(&values(&x.narrow(0, i, 1)?), &[1, h, width, ci]);
+            let each = y.elem_count() / 37;
+            let [yi, dxi, _] = run(op, &alone, &w, |n| {
+                hashed("dy", 37 * n)[i * each..(i + 1) * each].to_vec()
+            })?;
+            assert_eq!(values(&y.narrow(0, i, 1)?), values(&yi), "y of sample {i}");
+            assert_eq!(values(&dx.narrow(0, i, 1)?), values(&dxi), "dx of sample {i}");
+        }
+    }
+    Ok(())
+}
+
+/// By tiles, one bad number reaches all that depends on it, and of the rest at most what shares a tile with that.
+#[test]
+fn conv2d_by_tiles_passes_on_nan_and_infinity() -> Result<()> {
+    let op = Conv2d { stride: 1, padding: 1 };
+    let (ci, co, side) = (16, 32, 12);
+    let w = tensor(&hashed("w", 9 * ci * co), &[3, 3, ci, co]);
+    let shape = [2, side, side, ci];
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = hashed("x", 2 * side * side * ci);
+        // Row 5 and column 3: read by tiles of the second row, in the first and the second column.
+        x[((side + 5) * side + 3) * ci + 7] = bad;
+        let [y, _, dw] = run(op, &tensor(&x, &shape), &w, |n| hashed("dy", n))?;
+        for (i, v) in values(&y).into_iter().enumerate() {
+            let (sample, row, column) = (i / (co * side * side), i / (co * side) % side, i / co % side);
+            let depends = sample == 1 && (4..=6).contains(&row) && (2..=4).contains(&column);
+            let shares = sample == 1 && row / 4 == 1 && column / 4 <= 1;
+            let place = format!("{bad} at row {row}, column {column} of sample {sample}: {v}");
+            assert!(!depends || !v.is_finite(), "{place}");
+            assert!(shares || v.is_finite(), "{place}");
+        }
+        for (i, v) in values(&dw).into_iter().enumerate() {
+            assert_eq!(
+                v.is_finite(),
+                i / co % ci != 7,
+                "{bad} in the gradient of weight {i}: {v}"
+            );
+        }
+        let [_, dx, dw] = run(op, &tensor(&hashed("x", 2 * side * side * ci), &shape), &w, |n| {
+            let mut dy = hashed("dy", n);
+            dy[(9 * side + 9) * co + 31] = bad;
+            dy
         })?;
-        assert_eq!(values(&y.narrow(0, i, 1)?), values(&yi), "y of sample {i}");
-        assert_eq!(values(&dx.narrow(0, i, 1)?), values(&dxi), "dx of sample {i}");
+        for (i, v) in values(&dx).into_iter().enumerate() {
+            let (sample, row, column) = (i / (ci * side * side), i / (ci * side) % side, i / ci % side);
+            let depends = sample == 0 && (8..=10).contains(&row) && (8..=10).contains(&column);
+            let shares = sample == 0 && row / 4 == 2 && column / 4 == 2;
+            assert!(
+                !depends || !v.is_finite(),
+                "{bad} in the gradient of the input, {i}: {v}"
+            );
+            assert!(shares || v.is_finite(), "{bad} in the gradient of the input, {i}: {v}");
+        }
+        for (i, v) in values(&dw).into_iter().enumerate() {
+            assert_eq!(v.is_finite(), i % co != 31, "{bad} in the gradient of weight {i}: {v}");
+        }
     }
     Ok(())
 }

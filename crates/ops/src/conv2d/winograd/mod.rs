@@ -8,7 +8,7 @@
 //! At each point the sum over channels is a matrix product [tiles, ci] x [ci, co]. The gradient of the input is the same
 //! with the kernel turned by half a turn, that of the weight is `G^T [ sum over tiles of (A dy A^T) * (B^T x B) ] G`.
 //!
-//! Rounding is that of f32 with cancellation: a NaN or an infinity in a patch makes the tile NaN.
+//! A NaN or an infinity reaches every number that depends on it, as it must, and may make others of the same tile NaN.
 
 mod generic;
 mod plane;
