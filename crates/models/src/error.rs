@@ -19,6 +19,14 @@ pub enum Error {
         /// The samples asked for.
         samples: usize,
     },
+    /// A batch that was made for another network.
+    #[error("expected a batch with room for {expected} numbers, found one made for {found}")]
+    OtherBatch {
+        /// The numbers of the largest batch of the network's images.
+        expected: usize,
+        /// The numbers that there is room for.
+        found: usize,
+    },
     /// candle refused an operation.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -41,13 +41,14 @@ impl Batch {
         if samples == 0 || samples > capacity {
             return Err(Error::Batch { capacity, samples });
         }
-        self.samples = samples;
+        self.samples = 0;
         write(&self.images, |images| {
             write(&self.labels, |labels| {
                 fill(&mut images[..samples * self.image], &mut labels[..samples]);
                 Ok(())
             })
         })?;
+        self.samples = samples;
         Ok(())
     }
 }
@@ -254,13 +255,16 @@ impl Net {
     /// copied.
     ///
     /// # Errors
-    /// If nothing was filled in, or the batch was made for another network.
+    /// If nothing was filled in, or the batch is of another size than this network's.
     pub fn exchange(&mut self, batch: &mut Batch) -> Result<()> {
-        let fits = batch.images.elem_count() == self.activations[0].elem_count();
-        if batch.samples == 0 || !fits || batch.labels.elem_count() != self.capacity {
+        let (expected, found) = (self.activations[0].elem_count(), batch.images.elem_count());
+        if expected != found || batch.labels.elem_count() != self.capacity {
+            return Err(Error::OtherBatch { expected, found });
+        }
+        if batch.samples == 0 {
             return Err(Error::Batch {
                 capacity: self.capacity,
-                samples: batch.samples,
+                samples: 0,
             });
         }
         std::mem::swap(&mut self.activations[0], &mut batch.images);
@@ -373,17 +377,19 @@ impl Net {
                         conv.grad_input(dy, weight(layer)?, dx, accumulate)?;
                     }
                 }
-                Op::BatchNorm { x, settings, .. } => {
+                Op::BatchNorm {
+                    x, residual, settings, ..
+                } => {
                     // The gradient of the input takes the place of that of the output.
-                    let y = if self.transient[step.node] { x.0 } else { step.node };
+                    let to = step.inputs.iter().position(|t| Some(t.input) == *residual);
                     settings.backward(
                         dy,
                         &at[x.0],
-                        &at[y],
+                        residual.map(|_| &at[step.node]),
                         weight(layer)?,
                         held(layer.saved.as_ref())?,
                         held(layer.dweight.as_ref())?,
-                        target(1),
+                        to.and_then(target),
                     )?;
                 }
                 Op::Add { .. } => {
@@ -697,6 +703,71 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A residual of the images has no gradient, but it decides where the ReLU behind it lets one pass.
+    #[test]
+    fn images_may_be_a_residual() {
+        let input = Input {
+            height: 4,
+            width: 4,
+            channels: 2,
+            classes: 2,
+        };
+        let mut b = crate::graph::Builder::new(input);
+        let x = b.conv("conv", b.images(), 2, 3, 1, 1);
+        let x = b.batch_norm("bn", x, Some(b.images()), true);
+        let x = b.global_mean(x);
+        b.linear("fc", x, 2, true);
+        let mut net = Net::new(b.finish("residual").unwrap(), 3, 5, &Device::Cpu).unwrap();
+        let load = |net: &mut Net| {
+            net.load(3, |images, labels| {
+                images
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(i, x)| *x = (i as f32 * 0.7).sin());
+                labels.copy_from_slice(&[0, 1, 1]);
+            })
+        };
+        let loss = |net: &mut Net| -> f64 {
+            load(net).unwrap();
+            let samples = net.evaluate(CrossEntropy::default(), Mode::Train).unwrap();
+            let samples = samples.to_vec2::<f32>().unwrap();
+            samples.iter().map(|s| f64::from(s[column::LOSS])).sum::<f64>() / 3.0
+        };
+        load(&mut net).unwrap();
+        net.forward_backward(CrossEntropy::default()).unwrap();
+        let gradient = net.gradients.to_vec1::<f32>().unwrap();
+        for (i, expected) in gradient.iter().enumerate() {
+            let moved = |net: &mut Net, by: f32| {
+                write(&net.parameters, |p: &mut [f32]| {
+                    p[i] += by;
+                    Ok(())
+                })
+                .unwrap();
+            };
+            const STEP: f32 = 1e-2;
+            moved(&mut net, STEP);
+            let up = loss(&mut net);
+            moved(&mut net, -2.0 * STEP);
+            let down = loss(&mut net);
+            moved(&mut net, STEP);
+            let slope = (up - down) / (2.0 * f64::from(STEP));
+            assert!(
+                (slope - f64::from(*expected)).abs() < 2e-3,
+                "parameter {i}: {slope} {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_batch_of_another_network_is_refused() {
+        let net = |samples| Net::new((MODELS[0].build)(INPUT, 8).unwrap(), samples, 0, &Device::Cpu).unwrap();
+        let (mut net, other) = (net(2), net(3));
+        let error = net.exchange(&mut other.spare_batch().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("made for 2304"), "{error}");
+        let error = net.exchange(&mut net.spare_batch().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "expected a batch of 1 to 2 samples, found 0");
     }
 
     #[test]

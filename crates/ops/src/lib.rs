@@ -47,5 +47,5 @@ pub use conv2d::Conv2d;
 pub use cross_entropy::{CrossEntropy, column};
 pub use elementwise::scale;
 pub use linear::Linear;
-pub use pool::{GlobalMean, MaxPool};
+pub use pool::{GlobalMean, MaxPool, MeanPool};
 pub use sgd::Sgd;

@@ -1,4 +1,4 @@
-//! Pooling, channels last: windowed maximum and mean over the image.
+//! Pooling, channels last: maximum and mean of windows, and the mean over the image.
 
 use crate::access::{contiguous, with};
 use crate::simd::dispatch;
@@ -24,19 +24,7 @@ impl MaxPool {
     /// # Errors
     /// If the input does not have four dimensions or is smaller than a window.
     pub fn output_shape(self, x: &[usize]) -> Result<[usize; 4]> {
-        match *x {
-            [n, h, w, c] if self.size > 0 && self.stride > 0 && h >= self.size && w >= self.size && n * c > 0 => Ok([
-                n,
-                (h - self.size) / self.stride + 1,
-                (w - self.size) / self.stride + 1,
-                c,
-            ]),
-            _ => bail!(
-                "max pool: no windows of {} with stride {} in {x:?}",
-                self.size,
-                self.stride
-            ),
-        }
+        windows("max pool", self.size, self.stride, x)
     }
 
     /// Writes the maxima of `x` into `y`.
@@ -168,6 +156,145 @@ impl CustomOp1 for MaxPool {
         let dx = x.zeros_like()?;
         self.backward(x, &dy.contiguous()?, &dx)?;
         Ok(Some(dx))
+    }
+}
+
+/// The mean of square windows, without padding: [n, h, w, c] to [n, oh, ow, c] with `oh = (h - size) / stride + 1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeanPool {
+    /// Side of the window.
+    pub size: usize,
+    /// Step of the window.
+    pub stride: usize,
+}
+
+impl MeanPool {
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// If the input does not have four dimensions or is smaller than a window.
+    pub fn output_shape(self, x: &[usize]) -> Result<[usize; 4]> {
+        windows("mean pool", self.size, self.stride, x)
+    }
+
+    /// Writes the means of `x` into `y`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
+        let dims = self.checked(x, y)?;
+        with!([y] [x] self.means(x, dims, y))
+    }
+
+    /// Writes the gradient of `x` into `dx`, given that of `y`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn backward(self, dy: &Tensor, dx: &Tensor) -> Result<()> {
+        let dims = self.checked(dx, dy)?;
+        let [n, h, w, c] = dims;
+        with!([dx] [dy] {
+            let images = dx.par_chunks_mut(h * w * c).zip(dy.par_chunks(dy.len() / n));
+            images.for_each(|(dx, dy)| image_mean_spread(self, dy, dims, dx));
+        })
+    }
+
+    /// The pooling as an operation that candle's own `backward` differentiates.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        x.contiguous()?.apply_op1(self)
+    }
+
+    fn checked(self, x: &Tensor, y: &Tensor) -> Result<[usize; 4]> {
+        let shape = self.output_shape(x.dims())?;
+        if y.dims() != shape {
+            bail!("mean pool: expected an output {shape:?}, found {:?}", y.dims())
+        }
+        let (n, h, w, c) = x.dims4()?;
+        Ok([n, h, w, c])
+    }
+
+    fn means(self, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
+        let [n, h, w, c] = dims;
+        let images = y.par_chunks_mut(y.len() / n).zip(x.par_chunks(h * w * c));
+        images.for_each(|(y, x)| image_means(self, x, dims, y));
+    }
+}
+
+dispatch! {
+    /// The means of one image.
+    fn image_means(pool: MeanPool, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
+        let [_, _, w, c] = dims;
+        let columns = (w - pool.size) / pool.stride + 1;
+        let share = 1.0 / (pool.size * pool.size) as f32;
+        for (window, y) in y.chunks_exact_mut(c).enumerate() {
+            let start = (window / columns * pool.stride * w + window % columns * pool.stride) * c;
+            y.fill(0.0);
+            for row in 0..pool.size {
+                for column in 0..pool.size {
+                    let x = &x[start + (row * w + column) * c..][..y.len()];
+                    for (y, x) in y.iter_mut().zip(x) {
+                        *y += x;
+                    }
+                }
+            }
+            for y in y {
+                *y *= share;
+            }
+        }
+    }
+}
+
+dispatch! {
+    /// Spreads each gradient of one image's means over its window.
+    fn image_mean_spread(pool: MeanPool, dy: &[f32], dims: [usize; 4], dx: &mut [f32]) {
+        let [_, _, w, c] = dims;
+        let columns = (w - pool.size) / pool.stride + 1;
+        let share = 1.0 / (pool.size * pool.size) as f32;
+        dx.fill(0.0);
+        for (window, dy) in dy.chunks_exact(c).enumerate() {
+            let start = (window / columns * pool.stride * w + window % columns * pool.stride) * c;
+            for row in 0..pool.size {
+                for column in 0..pool.size {
+                    let dx = &mut dx[start + (row * w + column) * c..][..dy.len()];
+                    for (dx, dy) in dx.iter_mut().zip(dy) {
+                        *dx += share * dy;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl CustomOp1 for MeanPool {
+    fn name(&self) -> &'static str {
+        "dynaprune-mean-pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let shape = self.output_shape(layout.dims())?;
+        let mut y = vec![0.0; shape.iter().product()];
+        let (n, h, w, c) = layout.shape().dims4()?;
+        self.means(contiguous(x, layout)?, [n, h, w, c], &mut y);
+        Ok((CpuStorage::F32(y), Shape::from(shape.to_vec())))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let dx = x.zeros_like()?;
+        self.backward(&dy.contiguous()?, &dx)?;
+        Ok(Some(dx))
+    }
+}
+
+/// The output's shape of a pooling.
+fn windows(name: &str, size: usize, stride: usize, x: &[usize]) -> Result<[usize; 4]> {
+    match *x {
+        [n, h, w, c] if size > 0 && stride > 0 && h >= size && w >= size && n * c > 0 => {
+            Ok([n, (h - size) / stride + 1, (w - size) / stride + 1, c])
+        }
+        _ => bail!("{name}: no windows of {size} with stride {stride} in {x:?}"),
     }
 }
 

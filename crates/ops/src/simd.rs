@@ -1,7 +1,8 @@
 //! Which vector instructions the processor has, and the few operations the kernels need of them.
 //!
-//! Kernels are written once, generic over `Vector`, and instantiated for each instruction set by
-//! `dispatch!`; the choice is made at run time, once per process.
+//! Kernels are written once, generic over `Vector`, and instantiated for each instruction set
+//! (`instances!`); plain loops are compiled once for each (`dispatch!`). The choice is made at run
+//! time, once per process.
 
 use std::sync::OnceLock;
 
@@ -340,6 +341,7 @@ macro_rules! instances {
             ///
             /// # Safety
             /// That of the generic function, but for the instruction set, which is checked.
+            #[allow(clippy::too_many_arguments)] // The level comes on top.
             unsafe fn $name(level: $crate::simd::Level, $($arg: $ty),*) {
                 assert!(level <= $crate::simd::Level::detect(), "the processor lacks {level:?}");
                 #[cfg(target_arch = "x86_64")]

@@ -13,9 +13,10 @@ pub(crate) type Sample<'a> = &'a [f32; column::COLUMNS];
 /// A network with the data it is trained and tested on.
 pub(crate) struct Engine<'a> {
     net: Net,
-    /// The batch that is filled while the network computes on another, and which images it holds.
+    /// The batch that is filled while the network computes on another, and what it holds: these images, drawn for this.
     next: Batch,
     held: Vec<u32>,
+    held_for: Option<(Split, Option<u64>)>,
     dataset: &'a Dataset,
     normalization: Normalization,
     augmentation: Augmentation,
@@ -27,7 +28,7 @@ pub(crate) struct Engine<'a> {
 }
 
 /// Which images a pass looks at.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Split {
     Train,
     Test,
@@ -65,6 +66,7 @@ impl<'a> Engine<'a> {
         Ok(Self {
             next: net.spare_batch()?,
             held: Vec::with_capacity(capacity),
+            held_for: None,
             net,
             dataset,
             normalization: Normalization::of(&dataset.train),
@@ -158,10 +160,12 @@ impl<'a> Engine<'a> {
                 }
             })?)
         };
-        if self.held != indices {
+        let purpose = Some((split, draw.map(|draw| draw.epoch)));
+        if self.held != indices || self.held_for != purpose {
             load(indices, &mut self.next)?;
         }
         self.net.exchange(&mut self.next)?;
+        self.held_for = None;
         self.held.clear();
         let (net, batch) = (&mut self.net, &mut self.next);
         let (result, loaded) = rayon::join(
@@ -170,6 +174,7 @@ impl<'a> Engine<'a> {
         );
         loaded?;
         self.held.extend(next);
+        self.held_for = purpose;
         result
     }
 }

@@ -175,7 +175,8 @@ impl<'a> Run<'a> {
                 break;
             }
             let indices = batches.next().unwrap_or_default();
-            let next = batches.peek().copied().unwrap_or_default();
+            let last = self.cell.training.budget == Budget::Steps && self.steps + 1 == self.total_steps;
+            let next = batches.peek().copied().filter(|_| !last).unwrap_or_default();
             scores.clear();
             let factor = self.factor(epoch, step, steps);
             self.engine.train(indices, next, epoch, factor, |sample| {

@@ -45,6 +45,31 @@ fn a_recipe_may_be_a_path() {
 }
 
 #[test]
+fn a_recipe_runs_in_the_profile_it_is_made_for() {
+    let folder = Folder::new();
+    folder.write("experiments/own.toml", &format!("profile = \"tiny\"\n{RECIPE}"));
+    let outcome = folder.succeed(&["reproduce", "own"]);
+    assert!(
+        outcome.stderr.contains("the recipe is made for it"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(folder.path("docs/figures/tiny/own.png").is_file());
+    // Another that is asked for comes first.
+    folder.write("experiments/profiles/other.toml", PROFILE);
+    folder.succeed(&["reproduce", "own", "--profile", "other"]);
+    assert!(folder.path("docs/figures/other/own.png").is_file());
+    folder.write("experiments/own.toml", &format!("profile = \"huge\"\n{RECIPE}"));
+    let outcome = folder.run(&["reproduce", "own"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.starts_with("error: unknown profile `huge`"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
 fn unknown_names_list_the_known_ones() {
     let folder = Folder::new();
     folder.write("experiments/fig10.toml", "");

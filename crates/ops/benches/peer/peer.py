@@ -13,6 +13,8 @@ gradients set to none, the fastest of SGD's three implementations (tried here), 
 eagerly; `torch.compile` needs a C++ compiler and is another program.
 """
 
+import ctypes
+import gc
 import json
 import os
 import platform
@@ -259,6 +261,14 @@ def forget_peak():
         pass
 
 
+def give_back():
+    """Has the C library return what was freed, where it can."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        pass
+
+
 def first_use():
     """What PyTorch loads and starts at first use (threads, kernels, optimisers) is no memory of the network."""
     tiny = {"model": "cnn", "width": 4, "channels": 1, "classes": 2, "batch": 2, "side": 8}
@@ -278,6 +288,8 @@ def main():
             before = memory("VmRSS")
             once, told = WORK[request["work"]["kind"]](request["work"])
             # What the choice of an optimiser took is no part of the step.
+            gc.collect()
+            give_back()
             forget_peak()
             start, steps = time.perf_counter(), 0
             while steps < 3 or time.perf_counter() - start < request["warm_up"]:

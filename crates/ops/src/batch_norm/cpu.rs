@@ -187,7 +187,7 @@ pub(super) fn backward(
     relu: bool,
     grad: &mut [f32],
     x: &[f32],
-    y: &[f32],
+    y: Option<&[f32]>,
     c: usize,
     affine: &[f32],
     saved: &[f32],
@@ -200,9 +200,12 @@ pub(super) fn backward(
     scratch::with(chunks * 2 * c, |partials| {
         let parts = partials.par_chunks_mut(2 * c).zip(grad.par_chunks_mut(chunk));
         let parts = parts.zip(x.par_chunks(chunk));
-        match dresidual {
-            None => parts.for_each(|((sums, grad), x)| gradient_sums(relu, grad, x, affine, saved, sums)),
-            Some((to, add)) => parts
+        match (y, dresidual) {
+            (None, _) => parts.for_each(|((sums, grad), x)| gradient_sums(relu, grad, x, affine, saved, sums)),
+            (Some(y), None) => parts
+                .zip(y.par_chunks(chunk))
+                .for_each(|(((sums, grad), x), y)| output_sums(relu, grad, x, y, saved, sums)),
+            (Some(y), Some((to, add))) => parts
                 .zip(y.par_chunks(chunk))
                 .zip(to.par_chunks_mut(chunk))
                 .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, saved, sums)),
@@ -251,7 +254,18 @@ dispatch! {
 }
 
 dispatch! {
-    /// As [`gradient_sums`], where the output tells of the ReLU, and hands the gradient on to the residual.
+    /// As [`gradient_sums`], where the output tells of the ReLU: a residual was added.
+    fn output_sums(relu: bool, grad: &mut [f32], x: &[f32], y: &[f32], saved: &[f32], sums: &mut [f32]) {
+        if relu {
+            sums_of::<OUTPUT, NONE>(grad, x, y, &mut [], &[], saved, sums);
+        } else {
+            sums_of::<NONE, NONE>(grad, x, &[], &mut [], &[], saved, sums);
+        }
+    }
+}
+
+dispatch! {
+    /// As [`output_sums`], and hands the gradient on to the residual.
     #[allow(clippy::too_many_arguments)] // The operands of the operation.
     fn residual_sums(
         relu: bool,

@@ -100,36 +100,35 @@ impl BatchNorm {
     /// The backward pass of [`Self::forward_train`], in place: `grad` holds the gradient of `y` and
     /// receives that of `x`.
     ///
-    /// Writes the gradient of `affine` to `daffine`, and the gradient of the residual to the tensor
-    /// in `dresidual`, adding to what is there if the flag beside it is set. The output `y` is read only where there is a
-    /// residual; without one `x` may stand in its place.
+    /// `y` is the output where a residual was added, and `None` where none was: then it is not needed. Writes the gradient of
+    /// `affine` to `daffine`, and, if it is asked for, the gradient of the residual to the tensor in `dresidual`, adding to
+    /// what is there if the flag beside it is set.
     ///
     /// # Errors
-    /// As [`Self::forward_train`].
+    /// As [`Self::forward_train`], or if the gradient of a residual is asked for without the output.
     #[allow(clippy::too_many_arguments)] // The operands of the operation.
     pub fn backward(
         &self,
         grad: &Tensor,
         x: &Tensor,
-        y: &Tensor,
+        y: Option<&Tensor>,
         affine: &Tensor,
         saved: &Tensor,
         daffine: &Tensor,
         dresidual: Option<(&Tensor, bool)>,
     ) -> Result<()> {
-        let c = channels(x, dresidual.map(|d| d.0), y, &[affine, saved, daffine])?;
-        if grad.dims() != x.dims() {
-            bail!(
-                "batch norm: expected a gradient {:?}, found {:?}",
-                x.dims(),
-                grad.dims()
-            )
-        }
-        match dresidual {
-            None => with!([grad, daffine] [x, y, affine, saved]
-                cpu::backward(self.relu, grad, x, y, c, affine, saved, daffine, None)),
-            Some((to, add)) => with!([to, grad, daffine] [x, y, affine, saved]
-                cpu::backward(self.relu, grad, x, y, c, affine, saved, daffine, Some((to, add)))),
+        let c = channels(x, y, grad, &[affine, saved, daffine])?;
+        match (y, dresidual) {
+            (None, Some(_)) => bail!("batch norm: the gradient of a residual needs the output"),
+            (None, None) => with!([grad, daffine] [x, affine, saved]
+                cpu::backward(self.relu, grad, x, None, c, affine, saved, daffine, None)),
+            (Some(y), None) => with!([grad, daffine] [x, y, affine, saved]
+                cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, None)),
+            (Some(y), Some((to, add))) => {
+                channels(x, None, to, &[])?;
+                with!([to, grad, daffine] [x, y, affine, saved]
+                    cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, Some((to, add))))
+            }
         }
     }
 
@@ -225,6 +224,7 @@ impl Differentiable {
         };
         let (grad, daffine, dresidual) = (dy.copy()?, affine.zeros_like()?, x.zeros_like()?);
         let to = residual.then_some((&dresidual, false));
+        let y = residual.then_some(y);
         self.settings.backward(&grad, x, y, affine, &saved, &daffine, to)?;
         Ok([grad, daffine, dresidual])
     }

@@ -1,7 +1,7 @@
-//! Convolution on the CPU.
+//! Convolution on the CPU: by tiles where [`winograd`] fits, else directly, as follows.
 //!
-//! A task takes a block of samples: it copies them with a border of zeros into its own memory, so
-//! that no inner loop tests for the border, and runs the kernel over them. In the channels-last
+//! A task takes a block of samples: if there is a border of zeros it copies them with it into its
+//! own memory, so that no inner loop tests for the border, and runs the kernel over them. In the channels-last
 //! layout the columns of a kernel row read one contiguous run of a row of the image.
 //!
 //! How samples are put into blocks depends on the shape alone, never on the number of threads, and
@@ -17,9 +17,9 @@ use rayon::prelude::*;
 const BLOCK: usize = 64 * 1024;
 /// Blocks that a batch is cut into at least (if it has the samples), so that threads share evenly.
 const MIN_BLOCKS: usize = 16;
-/// Partial weight gradients, and the numbers they may hold together.
+/// Partial weight gradients, and the numbers they may hold together if there are more than two.
 const MAX_PARTIALS: usize = 16;
-const PARTIALS: usize = 4 * 1024 * 1024;
+const PARTIALS: usize = 512 * 1024;
 /// Pixels whose rows stay in the first-level cache while all runs pass over them.
 const STRIP: usize = 64;
 
@@ -49,10 +49,9 @@ impl Frame {
     ///
     /// `behind` is all that lies from the samples on: without a border, nothing need be copied.
     fn with<R>(&self, samples: &[f32], behind: &[f32], slack: usize, f: impl FnOnce(&[f32]) -> R) -> R {
-        if self.framed_height == self.height && self.framed_width == self.width {
-            if let Some(source) = behind.get(..samples.len() + slack) {
-                return f(source);
-            }
+        let bare = self.framed_height == self.height && self.framed_width == self.width;
+        if let Some(source) = behind.get(..samples.len() + slack).filter(|_| bare) {
+            return f(source);
         }
         let len = samples.len() / (self.height * self.width * self.channels) * self.len();
         scratch::with(len + slack, |source| {
@@ -203,7 +202,9 @@ pub(super) fn grad_weight(x: &[f32], dy: &[f32], s: &Shape, dw: &mut [f32]) {
     let len = rows * stride;
     // A small gradient stays cached while strips of pixels pass; a large one is written once a block.
     let strip = if len <= BLOCK { STRIP } else { usize::MAX };
-    let groups = (PARTIALS / len).clamp(2, MAX_PARTIALS).min(s.n.div_ceil(block));
+    // A power of two, so that a few threads have equal shares.
+    let groups = (PARTIALS / len).clamp(2, MAX_PARTIALS).ilog2();
+    let groups = (1 << groups).min(s.n.div_ceil(block));
     let group = s.n.div_ceil(block).div_ceil(groups) * block;
     let groups = s.n.div_ceil(group);
     let (image, gradient) = (s.h * s.w * s.ci, s.oh * s.ow * s.co);

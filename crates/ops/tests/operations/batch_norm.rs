@@ -38,7 +38,7 @@ fn run(op: BatchNorm, x: &Tensor, residual: Option<&Tensor>, dy: &Tensor) -> Res
     op.backward(
         &dx,
         x,
-        &y,
+        residual.map(|_| &y),
         &affine,
         &saved,
         &daffine,
@@ -183,8 +183,28 @@ fn batch_norm_adds_to_the_gradient_of_the_residual() -> Result<()> {
     let (y, saved, daffine) = (unwritten(&shape)?, unwritten(&[2, 7])?, unwritten(&[2, 7])?);
     op.forward_train(&x, Some(&residual), &affine, &running, &saved, &y)?;
     let sum = before.copy()?;
-    op.backward(&dy.copy()?, &x, &y, &affine, &saved, &daffine, Some((&sum, true)))?;
+    op.backward(&dy.copy()?, &x, Some(&y), &affine, &saved, &daffine, Some((&sum, true)))?;
     assert_eq!(values(&sum), values(&(before + alone)?));
+    Ok(())
+}
+
+/// The gradient of the input is the same whether that of the residual is asked for or not.
+#[test]
+fn batch_norm_need_not_give_the_gradient_of_the_residual() -> Result<()> {
+    let shape = [3, 5, 5, 7];
+    let of = |name| tensor(&hashed(name, 3 * 5 * 5 * 7), &shape);
+    let (x, residual, dy) = (of("x"), of("residual"), of("dy"));
+    let op = BatchNorm::new(true);
+    let both = run(op, &x, Some(&residual), &dy)?;
+    let (affine, running) = parameters(7);
+    let (y, saved, daffine) = (unwritten(&shape)?, unwritten(&[2, 7])?, unwritten(&[2, 7])?);
+    op.forward_train(&x, Some(&residual), &affine, &running, &saved, &y)?;
+    op.backward(&dy, &x, Some(&y), &affine, &saved, &daffine, None)?;
+    assert_eq!(values(&dy), values(&both.dx));
+    assert_eq!(values(&daffine), values(&both.daffine));
+    let again = of("before");
+    op.forward_again(&x, Some(&residual), &affine, &saved, &again)?;
+    assert_eq!(values(&again), values(&both.y));
     Ok(())
 }
 
@@ -264,9 +284,11 @@ fn batch_norm_rejects_shapes_that_do_not_fit() -> Result<()> {
     );
     assert!(op.forward_train(&x, None, &affine, &running, &zeros(&[3]), &y).is_err());
     assert!(
-        op.backward(&zeros(&[24]), &x, &y, &affine, &saved, &zeros(&[2, 3]), None)
+        op.backward(&zeros(&[24]), &x, None, &affine, &saved, &zeros(&[2, 3]), None)
             .is_err()
     );
+    let blind = op.backward(&y, &x, None, &affine, &saved, &zeros(&[2, 3]), Some((&x, false)));
+    assert!(blind.is_err_and(|e| e.to_string().contains("needs the output")));
     assert!(
         op.forward_train(&x.transpose(1, 2)?, None, &affine, &running, &saved, &y)
             .is_err()

@@ -166,12 +166,18 @@ def pooling():
         ((2, 7, 8, 5), 3, 2), ((2, 6, 7, 4), 1, 3), ((3, 4, 4, 33), 4, 4),
     ]
     means = [(2, 4, 6, 3), (1, 7, 5, 9), (2, 1, 1, 33), (3, 8, 8, 64)]
-    for shape, size, stride in maxima + [(shape, 0, 0) for shape in means]:
+    cases = [("Maximum", *case) for case in maxima] + [("Mean", *case) for case in maxima]
+    for kind, shape, size, stride in cases + [("GlobalMean", shape, 0, 0) for shape in means]:
         x = tensor("x", *shape).requires_grad_()
-        y = nhwc(F.max_pool2d(nchw(x), size, stride)) if size else x.mean((1, 2))
+        if kind == "GlobalMean":
+            y = x.mean((1, 2))
+        else:
+            y = nhwc((F.max_pool2d if kind == "Maximum" else F.avg_pool2d)(nchw(x), size, stride))
+            kind = f"{kind} {{ size: {size}, stride: {stride} }}"
         y.backward(tensor("dy", *y.shape))
-        kind = f"Some(({size}, {stride}))" if size else "None"
-        yield struct("Pooling", [("maximum", kind), ("x", list(shape)), ("y", literal(y)), ("dx", literal(x.grad))])
+        yield struct("Pooling", [
+            ("kind", f"Pool::{kind}"), ("x", list(shape)), ("y", literal(y)), ("dx", literal(x.grad)),
+        ])
 
 
 def linear():
@@ -274,10 +280,16 @@ pub(crate) struct BatchNormEval {
     pub(crate) y: Literal,
 }
 
-/// Maximum over windows of (size, stride), or the mean over the image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pool {
+    Maximum { size: usize, stride: usize },
+    Mean { size: usize, stride: usize },
+    GlobalMean,
+}
+
 #[derive(Debug)]
 pub(crate) struct Pooling {
-    pub(crate) maximum: Option<(usize, usize)>,
+    pub(crate) kind: Pool,
     pub(crate) x: [usize; 4],
     pub(crate) y: Literal,
     pub(crate) dx: Literal,

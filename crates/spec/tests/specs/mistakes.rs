@@ -57,7 +57,7 @@ fn of_recipes() {
         mistake(
             "claims =",
             "colour = 1\nclaims =",
-            "unknown key `colour`, expected one of: `title`, `claims`, `claim`, `how_to_read`, `figure`, `datasets`, `methods`, `pruned_fractions`",
+            "unknown key `colour`, expected one of: `title`, `claims`, `claim`, `how_to_read`, `profile`, `figure`, `datasets`, `methods`, `pruned_fractions`",
             "colour",
         ),
         mistake("title = ", "tilte = ", "`title` is missing, found `tilte`", "tilte").hint("did you mean `title`?"),

@@ -235,6 +235,8 @@ mod tests {
             (2, [16, 16], 1, [80, 64]),
             (3, [5, 8], 1, [144, 16]),
             (5, [4, 4], 1, [272, 256]),
+            // A block of tiles of so many channels is larger than the cache.
+            (1, [4, 4], 1, [16, 3648]),
         ] {
             let conv = Conv2d { stride: 1, padding };
             let s = conv.shape(&[n, h, w, ci], &[3, 3, ci, co]).unwrap();
@@ -248,22 +250,23 @@ mod tests {
                 dx[i] += dy * w;
                 dw[k] += dy * x;
             });
+            // Rounding grows with the root of the number of terms.
+            let close = |what: &str, found: &[f32], expected: &[f64], terms: usize| {
+                let off = error(found, expected);
+                assert!(off < 2e-6 * (terms as f64).sqrt().max(6.0), "{s:?}: {what} {off}");
+            };
             let mut found = vec![f32::NAN; y.len()];
             forward(&x, &weight, &s, &mut found);
-            assert!(error(&found, &y) < 2e-5, "{s:?}: y {}", error(&found, &y));
+            close("y", &found, &y, 9 * ci);
             let mut found = vec![f32::NAN; x.len()];
             grad_input(&dy, &weight, &s, &mut found, false);
-            assert!(error(&found, &dx) < 2e-5, "{s:?}: dx {}", error(&found, &dx));
+            close("dx", &found, &dx, 9 * co);
             grad_input(&dy, &weight, &s, &mut found, true);
             let twice: Vec<f64> = dx.iter().map(|d| 2.0 * d).collect();
-            assert!(
-                error(&found, &twice) < 2e-5,
-                "{s:?}: twice dx {}",
-                error(&found, &twice)
-            );
+            close("twice dx", &found, &twice, 9 * co);
             let mut found = vec![f32::NAN; weight.len()];
             grad_weight(&x, &dy, &s, &mut found);
-            assert!(error(&found, &dw) < 2e-5, "{s:?}: dw {}", error(&found, &dw));
+            close("dw", &found, &dw, n * s.oh * s.ow);
         }
     }
 }

@@ -44,7 +44,9 @@ impl Plane {
     /// Tasks take samples and all of the weights.
     fn by_samples(&self, level: Level, x: &[f32], w: &[f32], y: &mut [f32], accumulate: bool) {
         let (samples, tiles) = (y.len() / self.to(), self.tiles());
-        let block = (BLOCK / (POINTS * (self.channels + self.out_channels))).next_multiple_of(ROWS);
+        let block = (BLOCK / (POINTS * (self.channels + self.out_channels)))
+            .max(1)
+            .next_multiple_of(ROWS);
         let threads = rayon::current_num_threads();
         let group = samples.div_ceil(8 * threads).max(block.div_ceil(tiles));
         let group = group.min(samples.div_ceil(threads)).max(1);

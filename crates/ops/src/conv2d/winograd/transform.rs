@@ -271,6 +271,10 @@ pub(super) unsafe fn weight_gradient_tile<V: Vector>(from: *const f32, stride: u
                 half[j] = g;
             }
         }
-        half.map(|u| weight_gradient(u))
+        let mut g = [[V::zero(); 3]; 3];
+        for (g, half) in g.iter_mut().zip(half) {
+            *g = weight_gradient(half);
+        }
+        g
     }
 }

@@ -7,7 +7,7 @@ use crate::scratch;
 use crate::simd::Level;
 use rayon::prelude::*;
 
-/// Input channels of a part of the gradient, from twice as many on: the sums of a part stay in the cache.
+/// Input channels of a part of the gradient: the sums of a part stay in the cache.
 const PART: usize = 32;
 /// Input channels from which on there are parts.
 const PARTS: usize = 256;
