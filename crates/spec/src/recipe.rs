@@ -17,7 +17,7 @@ pub struct Recipe {
     pub name: String,
     /// The figure's title.
     pub title: String,
-    /// The claims it bears on: `A1` to `A8`.
+    /// The claims of the paper that it bears on, if any: `A1` to `A8`.
     pub claims: Vec<String>,
     /// The claim in words.
     pub claim: String,
@@ -190,7 +190,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     let source: &Source = &shared;
     let mut file = parse(source)?;
     let title = file.text("title")?;
-    let claims = texts(source, file.list("claims")?, "claims")?;
+    let claims = texts(source, file.optional_list("claims")?.unwrap_or_default(), "claims")?;
     let claim = file.text("claim")?;
     let how_to_read = file.text("how_to_read")?;
     let profile = file.optional_text("profile")?;

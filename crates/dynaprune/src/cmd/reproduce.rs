@@ -177,8 +177,11 @@ fn tell(args: &Args, line: impl FnOnce() -> String) {
 
 fn introduction(recipe: &Recipe, chosen: &Chosen) -> String {
     let profile = &chosen.profile;
-    let claims = recipe.claims.join(" ");
-    let mut text = format!("{}: {} ({claims})\n", paint(&recipe.name, "1"), recipe.title);
+    let claims = match recipe.claims.as_slice() {
+        [] => String::new(),
+        claims => format!(" ({})", claims.join(" ")),
+    };
+    let mut text = format!("{}: {}{claims}\n", paint(&recipe.name, "1"), recipe.title);
     text += &format!("profile {}: {}", paint(&profile.name, "1"), profile.summary);
     if let Some(because) = &chosen.because {
         text += &format!("\n(chosen as {because})");
