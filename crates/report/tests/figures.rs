@@ -59,6 +59,19 @@ fn decode(png: &Path) -> (u32, u32, Vec<u8>) {
     (info.width, info.height, pixels)
 }
 
+/// Without pruned runs there is no fraction to name.
+#[test]
+fn full_data_alone_makes_a_figure() {
+    let mut case = Case::laptop(1);
+    case.runs.retain(|run| run.method == "full");
+    case.planned = made_up::planned(&case.runs);
+    let docs = tempfile::tempdir().unwrap();
+    let files = case.write("accuracy-vs-epoch", "laptop", docs.path()).unwrap();
+    let svg = fs::read_to_string(&files.svg).unwrap();
+    assert!(svg.contains("Full data; each evaluated epoch"), "{svg}");
+    assert!(!svg.contains("s = "), "{svg}");
+}
+
 #[test]
 fn every_kind_gives_a_picture_with_all_its_colours() {
     let case = Case::laptop(2);

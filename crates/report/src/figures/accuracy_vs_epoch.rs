@@ -46,7 +46,10 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let fractions = data.datasets.iter().filter_map(|dataset| fraction(data, dataset));
     let shown = joined(fractions.map(|s| format!("{} %", percent(s))));
     let mut words = data.words();
-    let subtitle = format!("s = {shown} for every method but full data; each evaluated epoch, not smoothed");
+    let subtitle = match shown.as_str() {
+        "" => "Full data; each evaluated epoch, not smoothed".to_owned(),
+        shown => format!("s = {shown} for every method but full data; each evaluated epoch, not smoothed"),
+    };
     words.subtitles.insert(0, subtitle);
     let mut legend = data.legend();
     if data.has_intervals() {
