@@ -67,25 +67,30 @@ impl CrossEntropy {
                 samples.dims()
             )
         }
-        read(labels, |labels: &[u32]| {
-            with!([samples] [logits] {
-                let rows = logits.par_chunks_exact(classes).zip(labels).zip(samples.par_chunks_exact_mut(COLUMNS));
-                rows.with_min_len(LOGITS.div_ceil(classes)).for_each(|((logits, &label), sample)| {
-                    sample.copy_from_slice(&self.sample(logits, label as usize));
-                });
-            })
-        })?;
-        let Some(dlogits) = dlogits else { return Ok(()) };
+        let tasks = LOGITS.div_ceil(classes);
+        let Some(dlogits) = dlogits else {
+            return read(labels, |labels: &[u32]| {
+                with!([samples] [logits] {
+                    let rows = logits.par_chunks_exact(classes).zip(labels).zip(samples.par_chunks_exact_mut(COLUMNS));
+                    rows.with_min_len(tasks).for_each(|((logits, &label), sample)| {
+                        sample.copy_from_slice(&self.sample(logits, label as usize, exponentials(logits)));
+                    });
+                })
+            });
+        };
         if dlogits.dims() != [n, classes] || weights.is_some_and(|w| w.dims() != [n]) {
             bail!("cross-entropy: expected a gradient [{n}, {classes}] and {n} weights")
         }
         let fill = |weights: Option<&[f32]>| {
             read(labels, |labels: &[u32]| {
-                with!([dlogits] [logits] {
-                    let rows = logits.par_chunks_exact(classes).zip(labels).zip(dlogits.par_chunks_exact_mut(classes));
-                    rows.enumerate().with_min_len(LOGITS.div_ceil(classes)).for_each(|(i, ((logits, &label), to))| {
+                with!([samples, dlogits] [logits] {
+                    let to = samples.par_chunks_exact_mut(COLUMNS).zip(dlogits.par_chunks_exact_mut(classes));
+                    let rows = logits.par_chunks_exact(classes).zip(labels).zip(to);
+                    rows.enumerate().with_min_len(tasks).for_each(|(i, ((logits, &label), (sample, to)))| {
+                        let (label, exponentials) = (label as usize, exponentials(logits));
                         let weight = weights.map_or(1.0, |w| w[i]) / n as f32;
-                        self.gradient(logits, label as usize, weight, to);
+                        sample.copy_from_slice(&self.sample(logits, label, exponentials));
+                        self.gradient(logits, label, exponentials, weight, to);
                     });
                 })
             })
@@ -114,9 +119,8 @@ impl CrossEntropy {
             .apply_op1(Differentiable { settings: self, labels })
     }
 
-    fn sample(self, logits: &[f32], label: usize) -> [f32; COLUMNS] {
+    fn sample(self, logits: &[f32], label: usize, (max, rest): (f32, f32)) -> [f32; COLUMNS] {
         let predicted = (1..logits.len()).fold(0, |best, k| if logits[k] > logits[best] { k } else { best });
-        let (max, rest) = exponentials(logits);
         let log_sum = rest.ln_1p();
         // Differences first: adding `max` to the logarithm would round it to the size of the logits.
         let log_softmax = |logit: f32| (logit - max) - log_sum;
@@ -148,8 +152,7 @@ impl CrossEntropy {
         sample
     }
 
-    fn gradient(self, logits: &[f32], label: usize, weight: f32, to: &mut [f32]) {
-        let (max, rest) = exponentials(logits);
+    fn gradient(self, logits: &[f32], label: usize, (max, rest): (f32, f32), weight: f32, to: &mut [f32]) {
         let even = self.label_smoothing / logits.len() as f32;
         for (k, (to, logit)) in to.iter_mut().zip(logits).enumerate() {
             let target = even + if k == label { 1.0 - self.label_smoothing } else { 0.0 };
@@ -192,7 +195,7 @@ impl CustomOp1 for Differentiable {
         let logits: &[f32] = contiguous(logits, layout)?;
         let rows = logits.chunks_exact(classes).zip(&self.labels);
         let losses = rows
-            .map(|(logits, &label)| self.settings.sample(logits, label as usize)[column::LOSS])
+            .map(|(logits, &label)| self.settings.sample(logits, label as usize, exponentials(logits))[column::LOSS])
             .collect();
         Ok((CpuStorage::F32(losses), Shape::from(n)))
     }
@@ -204,7 +207,7 @@ impl CustomOp1 for Differentiable {
         with!([to] [logits, from] {
             let rows = logits.chunks_exact(classes).zip(&self.labels).zip(from).zip(to.chunks_exact_mut(classes));
             for (((logits, &label), &weight), to) in rows {
-                self.settings.gradient(logits, label as usize, weight, to);
+                self.settings.gradient(logits, label as usize, exponentials(logits), weight, to);
             }
         })?;
         Ok(Some(dx))

@@ -86,9 +86,9 @@ const LANES: usize = 16;
 dispatch! {
     /// The maxima of one image.
     fn image_maxima(pool: MaxPool, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
-        let [_, h, w, c] = dims;
+        let [_, _, w, c] = dims;
         let columns = (w - pool.size) / pool.stride + 1;
-        for (window, y) in y.chunks_exact_mut(c).take(columns * ((h - pool.size) / pool.stride + 1)).enumerate() {
+        for (window, y) in y.chunks_exact_mut(c).enumerate() {
             let start = (window / columns * pool.stride * w + window % columns * pool.stride) * c;
             y.fill(f32::NEG_INFINITY);
             for row in 0..pool.size {

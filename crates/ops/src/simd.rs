@@ -69,8 +69,8 @@ pub(crate) fn prefetch(p: *const f32) {
 pub(crate) trait Vector: Copy {
     /// Lanes in a register.
     const LANES: usize;
-    /// Registers side by side in the widest block of channels; see `conv2d::kernel::blocks`.
-    const WIDEST: usize;
+    /// The instruction set.
+    const LEVEL: Level;
 
     /// All lanes zero.
     ///
@@ -138,7 +138,7 @@ pub(crate) struct Portable([f32; 8]);
 // SAFETY of the bodies: each reads or writes just the lanes that the trait's contract allows.
 impl Vector for Portable {
     const LANES: usize = 8;
-    const WIDEST: usize = 1;
+    const LEVEL: Level = Level::Portable;
 
     #[inline(always)]
     unsafe fn zero() -> Self {
@@ -201,7 +201,7 @@ pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Vector;
+    use super::{Level, Vector};
     use std::arch::x86_64::*;
 
     /// Eight lanes, fused multiply-add.
@@ -213,11 +213,11 @@ mod x86 {
     pub(crate) struct Avx512(__m512);
 
     macro_rules! vector {
-        ($name:ident, $lanes:literal, $widest:literal, $zero:ident, $load:ident, $splat:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident) => {
+        ($name:ident, $lanes:literal, $zero:ident, $load:ident, $splat:ident, $store:ident, $fma:ident, $add:ident, $sub:ident, $mul:ident) => {
             // SAFETY of the bodies: the trait's contract gives the instruction set and the memory.
             impl Vector for $name {
                 const LANES: usize = $lanes;
-                const WIDEST: usize = $widest;
+                const LEVEL: Level = Level::$name;
 
                 #[inline(always)]
                 unsafe fn zero() -> Self {
@@ -273,7 +273,6 @@ mod x86 {
     vector!(
         Avx2,
         8,
-        2,
         _mm256_setzero_ps,
         _mm256_loadu_ps,
         _mm256_set1_ps,
@@ -286,7 +285,6 @@ mod x86 {
     vector!(
         Avx512,
         16,
-        4,
         _mm512_setzero_ps,
         _mm512_loadu_ps,
         _mm512_set1_ps,

@@ -4,7 +4,8 @@ use super::transform::{
     OUT, POINTS, Place, SIDE, gradient_tile, input_tile, output_tile, weight_gradient_tile, weight_tile,
 };
 use super::{CHANNELS, Images, Points};
-use crate::simd::Vector;
+use crate::conv2d::kernel::blocks;
+use crate::simd::{Level, Vector};
 
 /// Transforms the tiles from `first` on, as many as `to` has rows in use: the patches of inputs.
 ///
@@ -73,10 +74,7 @@ pub(super) unsafe fn outputs<V: Vector>(from: &Points, images: &Images, first: u
 pub(super) unsafe fn products<V: Vector>(from: &Points, weights: *const f32, to: &Points) {
     let (inner, channels) = (from.channels, to.channels);
     for point in 0..POINTS {
-        let mut start = 0;
-        while start < channels {
-            let registers = registers::<V>(channels - start);
-            let width = registers * V::LANES;
+        for (start, width) in blocks(V::LEVEL, channels) {
             // SAFETY: see the contract.
             unsafe {
                 let b = weights.add(start * POINTS * inner + point * inner * width);
@@ -84,25 +82,14 @@ pub(super) unsafe fn products<V: Vector>(from: &Points, weights: *const f32, to:
                     from.data.add(point * from.stride),
                     to.data.add(point * to.stride + start),
                 );
-                match registers {
+                match width / V::LANES {
                     4 => product::<V, 6, 4>(a, b, c, from.rows, inner, channels),
-                    2 if V::WIDEST == 4 => product::<V, 8, 2>(a, b, c, from.rows, inner, channels),
+                    2 if V::LEVEL == Level::Avx512 => product::<V, 8, 2>(a, b, c, from.rows, inner, channels),
                     2 => product::<V, 6, 2>(a, b, c, from.rows, inner, channels),
                     _ => product::<V, 8, 1>(a, b, c, from.rows, inner, channels),
                 }
             }
-            start += width;
         }
-    }
-}
-
-/// Registers side by side, given the channels left: as `conv2d::kernel::blocks` has them.
-#[inline(always)]
-fn registers<V: Vector>(left: usize) -> usize {
-    match left / V::LANES {
-        4.. if V::WIDEST == 4 => 4,
-        2.. if V::WIDEST >= 2 => 2,
-        _ => 1,
     }
 }
 
@@ -164,19 +151,16 @@ pub(super) unsafe fn outer<V: Vector>(
     sums: *mut f32,
     add: bool,
 ) {
-    let mut start = 0;
-    while start < co {
-        let registers = registers::<V>(co - start);
+    for (start, width) in blocks(V::LEVEL, co) {
         // SAFETY: see the contract.
         unsafe {
             let (y, sums) = (y.add(start), sums.add(start));
-            match registers {
+            match width / V::LANES {
                 4 => outer_block::<V, 4, 4>((x, stride), y, rows, ci, co, sums, add),
                 2 => outer_block::<V, 4, 2>((x, stride), y, rows, ci, co, sums, add),
                 _ => outer_block::<V, 8, 1>((x, stride), y, rows, ci, co, sums, add),
             }
         }
-        start += registers * V::LANES;
     }
 }
 

@@ -53,12 +53,14 @@ impl Plane {
         let block = block.min((group * tiles).next_multiple_of(ROWS));
         let (a, b) = (stride(block, self.channels), stride(block, self.out_channels));
         scratch::with(POINTS * self.channels * self.out_channels, |packed| {
-            let mut rest = &mut *packed;
+            let (mut rest, mut parts) = (&mut *packed, Vec::new());
             for (start, width) in blocks(level, self.out_channels) {
                 let (to, behind) = std::mem::take(&mut rest).split_at_mut(POINTS * self.channels * width);
-                self.transform(level, w, start, width, to);
+                parts.push((start, width, to));
                 rest = behind;
             }
+            let parts = parts.into_par_iter();
+            parts.for_each(|(start, width, to)| self.transform(level, w, start, width, to));
             let packed = &*packed;
             let groups = y
                 .par_chunks_mut(group * self.to())
@@ -163,29 +165,11 @@ impl Plane {
     }
 
     fn input(&self, x: &[f32]) -> Images {
-        Images {
-            data: x.as_ptr().cast_mut(),
-            height: self.size[0],
-            width: self.size[1],
-            channels: self.channels,
-            pitch: self.channels,
-            padding: self.padding,
-            tile_rows: self.out[0].div_ceil(OUT),
-            tile_columns: self.out[1].div_ceil(OUT),
-        }
+        Images::new(x.as_ptr().cast_mut(), self.size, self.channels, self.padding, self.out)
     }
 
     fn output(&self, data: *mut f32) -> Images {
-        Images {
-            data,
-            height: self.out[0],
-            width: self.out[1],
-            channels: self.out_channels,
-            pitch: self.out_channels,
-            padding: 0,
-            tile_rows: self.out[0].div_ceil(OUT),
-            tile_columns: self.out[1].div_ceil(OUT),
-        }
+        Images::new(data, self.out, self.out_channels, 0, self.out)
     }
 
     /// Transforms the weights of the `width` output channels from `start` on.

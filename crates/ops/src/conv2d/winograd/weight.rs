@@ -95,25 +95,9 @@ impl Sum<'_> {
             .zip(samples)
             .for_each(|(points, (x, dy))| {
                 let rows = x.len() / image * self.tiles;
-                let images = Images {
-                    data: x.as_ptr().cast_mut(),
-                    height: s.h,
-                    width: s.w,
-                    channels: s.ci,
-                    pitch: s.ci,
-                    padding: s.padding,
-                    tile_rows: s.oh.div_ceil(OUT),
-                    tile_columns: s.ow.div_ceil(OUT),
-                };
-                let outputs = Images {
-                    data: dy.as_ptr().cast_mut(),
-                    height: s.oh,
-                    width: s.ow,
-                    channels: s.co,
-                    pitch: s.co,
-                    padding: 0,
-                    ..images
-                };
+                let out = [s.oh, s.ow];
+                let images = Images::new(x.as_ptr().cast_mut(), [s.h, s.w], s.ci, s.padding, out);
+                let outputs = Images::new(dy.as_ptr().cast_mut(), out, s.co, 0, out);
                 let (from, to) = points.split_at_mut(POINTS * a);
                 let (from, to) = (Points::new(from, a, rows, s.ci), Points::new(to, b, rows, s.co));
                 let zeros = SIDE * s.ci.max(s.co);
