@@ -40,6 +40,7 @@ mod pool;
 mod scratch;
 mod sgd;
 pub mod simd;
+mod squares;
 
 pub use access::{Element, read, write, zeros};
 pub use batch_norm::BatchNorm;

@@ -2,6 +2,7 @@
 
 use crate::access::{contiguous, with};
 use crate::conv2d::{self, Conv2d};
+use crate::squares;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `y = x w + b`: [n, i] times [i, o] plus `[o]`. A convolution of 1 x 1 images.
@@ -39,7 +40,7 @@ impl Linear {
     ) -> Result<()> {
         POINTWISE.grad_weight(&image(x)?, &image(dy)?, &kernel(dw)?)?;
         if let Some(dx) = dx {
-            POINTWISE.grad_input(&image(dy)?, &kernel(w)?, &image(dx)?, false)?;
+            self.grad_input(dy, w, dx)?;
         }
         let Some(db) = db else { return Ok(()) };
         if db.dims() != [w.dim(1)?] {
@@ -55,6 +56,34 @@ impl Linear {
                 for (db, dy) in db.iter_mut().zip(dy) {
                     *db += dy;
                 }
+            }
+        })
+    }
+
+    /// Writes the gradient of the input into `dx`, given `dy`, that of the output.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn grad_input(self, dy: &Tensor, w: &Tensor, dx: &Tensor) -> Result<()> {
+        POINTWISE.grad_input(&image(dy)?, &kernel(w)?, &image(dx)?, false)
+    }
+
+    /// Adds to each number of `squares` `[n]` the squared L2 norm of what its sample alone gives as the gradient of the
+    /// weight and, with `bias`, of the bias: `|x|^2 |dy|^2 + |dy|^2` (Goodfellow 2015, arXiv 1510.01799).
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn gradient_squares(self, x: &Tensor, dy: &Tensor, bias: bool, squares: &Tensor) -> Result<()> {
+        let ((n, i), (samples, o)) = (x.dims2()?, dy.dims2()?);
+        if samples != n || [n, i, o].contains(&0) {
+            bail!("linear: found an input [{n}, {i}] and a gradient [{samples}, {o}]")
+        }
+        squares::check("linear", squares, n)?;
+        with!([squares] [x, dy] {
+            // A bias is the weight of an input that is always 1.
+            let one = if bias { 1.0 } else { 0.0 };
+            for ((square, x), dy) in squares.iter_mut().zip(x.chunks_exact(i)).zip(dy.chunks_exact(o)) {
+                *square += ((squares::of(x) + one) * squares::of(dy)) as f32;
             }
         })
     }

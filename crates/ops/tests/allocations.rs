@@ -1,9 +1,9 @@
-//! A training step uses the same memory again and again: it allocates no large buffer.
+//! A training step and a pass for gradient norms use the same memory again and again: they allocate no large buffer.
 //!
 //! The allocator that counts is the only `unsafe` outside the library's sources.
 
 use candle_core::Device;
-use dynaprune_models::{Input, Net, find};
+use dynaprune_models::{Gradients, Input, Net, find};
 use dynaprune_ops::{CrossEntropy, Sgd};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
@@ -49,8 +49,14 @@ const LARGE: usize = 64 * 1024;
 /// One test at a time: the allocator is the whole program's.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The largest allocation of each of `steps` training steps, after the first `before`.
-fn largest(model: &str, width: usize, threads: usize, before: usize, steps: usize) -> Vec<usize> {
+/// The largest allocation of each of `steps` steps, after the first `before`.
+fn largest(
+    work: fn(&mut Net),
+    (model, width): (&str, usize),
+    threads: usize,
+    before: usize,
+    steps: usize,
+) -> Vec<usize> {
     let input = Input {
         height: 32,
         width: 32,
@@ -61,12 +67,6 @@ fn largest(model: &str, width: usize, threads: usize, before: usize, steps: usiz
     let graph = (find(model).expect("a network").build)(input, width).expect("fits");
     let mut net = Net::new(graph, samples, 0, &Device::Cpu).expect("fits");
     let mut spare = net.spare_batch().expect("memory");
-    let sgd = Sgd {
-        learning_rate: 0.01,
-        momentum: 0.9,
-        nesterov: true,
-        weight_decay: 5e-4,
-    };
     let mut step = || {
         let filled = spare.fill(samples, |images, labels| {
             images
@@ -76,8 +76,7 @@ fn largest(model: &str, width: usize, threads: usize, before: usize, steps: usiz
             labels.iter_mut().enumerate().for_each(|(i, y)| *y = i as u32 % 10);
         });
         filled.and_then(|()| net.exchange(&mut spare)).expect("a batch");
-        net.forward_backward(CrossEntropy::default()).expect("runs");
-        net.step(&sgd).expect("runs");
+        work(&mut net);
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -94,12 +93,29 @@ fn largest(model: &str, width: usize, threads: usize, before: usize, steps: usiz
     })
 }
 
+fn training(net: &mut Net) {
+    let sgd = Sgd {
+        learning_rate: 0.01,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 5e-4,
+    };
+    net.forward_backward(CrossEntropy::default()).expect("runs");
+    net.step(&sgd).expect("runs");
+}
+
+fn norms(net: &mut Net) {
+    net.gradient_norms(Gradients::All).expect("runs");
+}
+
 #[test]
 fn after_the_third_step_no_large_buffer_is_allocated() {
     let _alone = ALONE.lock();
     for (model, width) in [("resnet18", 16), ("resnet9", 16), ("resnet8", 12), ("cnn", 8)] {
-        let found = largest(model, width, 1, 3, 3);
-        assert!(found.iter().all(|&size| size < LARGE), "{model}: {found:?}");
+        for work in [training, norms] {
+            let found = largest(work, (model, width), 1, 3, 3);
+            assert!(found.iter().all(|&size| size < LARGE), "{model}: {found:?}");
+        }
     }
 }
 
@@ -107,8 +123,10 @@ fn after_the_third_step_no_large_buffer_is_allocated() {
 #[test]
 fn with_two_threads_the_memory_settles() {
     let _alone = ALONE.lock();
-    let found = largest("resnet18", 16, 2, 0, 60);
-    assert!(found[0] >= LARGE, "the first step allocates: {found:?}");
-    let settled = found.iter().rev().take_while(|&&size| size < LARGE).count();
-    assert!(settled >= 10, "{found:?}");
+    for (work, steps) in [(training as fn(&mut Net), 60), (norms, 30)] {
+        let found = largest(work, ("resnet18", 16), 2, 0, steps);
+        assert!(found[0] >= LARGE, "the first step allocates: {found:?}");
+        let settled = found.iter().rev().take_while(|&&size| size < LARGE).count();
+        assert!(settled >= 10, "{found:?}");
+    }
 }

@@ -198,28 +198,11 @@ pub(super) fn backward(
     let width = rows * c;
     let chunks = x.len().div_ceil(chunk);
     scratch::with(chunks * 2 * c, |partials| {
-        let parts = partials.par_chunks_mut(2 * c).zip(grad.par_chunks_mut(chunk));
-        let parts = parts.zip(x.par_chunks(chunk));
-        match (y, dresidual) {
-            (None, _) => parts.for_each(|((sums, grad), x)| gradient_sums(relu, grad, x, affine, saved, sums)),
-            (Some(y), None) => parts
-                .zip(y.par_chunks(chunk))
-                .for_each(|(((sums, grad), x), y)| output_sums(relu, grad, x, y, saved, sums)),
-            (Some(y), Some((to, add))) => parts
-                .zip(y.par_chunks(chunk))
-                .zip(to.par_chunks_mut(chunk))
-                .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, saved, sums)),
-        }
+        partial_sums(relu, grad, x, y, affine, saved, dresidual, partials);
         let count = (x.len() / c) as f64;
         scratch::with(4 * width, |parameters| {
             for i in 0..c {
-                let sum = |offset: usize| {
-                    partials
-                        .chunks_exact(2 * c)
-                        .map(|p| f64::from(p[offset + i]))
-                        .sum::<f64>()
-                };
-                let (dz, dzx) = (sum(0), sum(c));
+                let (dz, dzx) = totals(partials, c, i);
                 let inverse = f64::from(saved[c + i]);
                 daffine[i] = (dzx * inverse) as f32;
                 daffine[c + i] = dz as f32;
@@ -238,6 +221,106 @@ pub(super) fn backward(
                 .for_each(|(grad, x)| input_gradient(grad, x, parameters));
         });
     });
+}
+
+/// The backward pass of evaluation: `grad` as in [`backward`]; adds what a sample gives as the gradient of `affine`, squared, to
+/// its number of `squares`.
+#[allow(clippy::too_many_arguments)] // The operands of the operation.
+pub(super) fn backward_eval(
+    settings: &BatchNorm,
+    grad: &mut [f32],
+    x: &[f32],
+    y: Option<&[f32]>,
+    c: usize,
+    affine: &[f32],
+    running: &[f32],
+    squares: &mut [f32],
+    dresidual: Option<(&mut [f32], bool)>,
+) {
+    let (rows, chunk) = layout(c);
+    let sample = x.len() / squares.len();
+    let partials = sample.div_ceil(chunk) * 2 * c;
+    scratch::with((4 + rows) * c, |parameters| {
+        // As if gamma were 1 and the whole factor that of the statistics: the ReLU is then seen by the arithmetic that
+        // [`BatchNorm::forward_eval`] used.
+        let (saved, rest) = parameters.split_at_mut(2 * c);
+        let (unit, scale) = rest.split_at_mut(2 * c);
+        for i in 0..c {
+            (saved[i], saved[c + i]) = (running[i], settings.eval_scale(affine[i], running[c + i]));
+            (unit[i], unit[c + i]) = (1.0, affine[c + i]);
+        }
+        for (l, scale) in scale.iter_mut().enumerate() {
+            *scale = saved[c + l % c];
+        }
+        let (saved, unit, scale) = (&*saved, &*unit, &*scale);
+        let pass = |i: usize, square: &mut f32, grad: &mut [f32], dresidual: Option<(&mut [f32], bool)>| {
+            let at = i * sample..(i + 1) * sample;
+            let (x, y) = (&x[at.clone()], y.map(|y| &y[at]));
+            scratch::with(partials, |partials| {
+                partial_sums(settings.relu, grad, x, y, unit, saved, dresidual, partials);
+                let mut sum = 0.0;
+                for j in 0..c {
+                    let (dz, dzx) = totals(partials, c, j);
+                    let inverse = 1.0 / (f64::from(running[c + j]) + f64::from(settings.eps)).sqrt();
+                    sum += dz * dz + dzx * inverse * dzx * inverse;
+                }
+                *square += sum as f32;
+            });
+            multiply(grad, scale);
+        };
+        let samples = squares.par_iter_mut().zip(grad.par_chunks_mut(sample)).enumerate();
+        match dresidual {
+            None => samples.for_each(|(i, (square, grad))| pass(i, square, grad, None)),
+            Some((to, add)) => samples
+                .zip(to.par_chunks_mut(sample))
+                .for_each(|((i, (square, grad)), to)| pass(i, square, grad, Some((to, add)))),
+        }
+    });
+}
+
+/// For each chunk, the sums of the gradient behind the ReLU, which takes the place of `grad` and goes to the residual, and of
+/// its product with `x - mean`.
+#[allow(clippy::too_many_arguments)] // The operands of the operation.
+fn partial_sums(
+    relu: bool,
+    grad: &mut [f32],
+    x: &[f32],
+    y: Option<&[f32]>,
+    affine: &[f32],
+    saved: &[f32],
+    dresidual: Option<(&mut [f32], bool)>,
+    partials: &mut [f32],
+) {
+    let (_, chunk) = layout(saved.len() / 2);
+    let parts = partials.par_chunks_mut(saved.len()).zip(grad.par_chunks_mut(chunk));
+    let parts = parts.zip(x.par_chunks(chunk));
+    match (y, dresidual) {
+        (None, _) => parts.for_each(|((sums, grad), x)| gradient_sums(relu, grad, x, affine, saved, sums)),
+        (Some(y), None) => parts
+            .zip(y.par_chunks(chunk))
+            .for_each(|(((sums, grad), x), y)| output_sums(relu, grad, x, y, saved, sums)),
+        (Some(y), Some((to, add))) => parts
+            .zip(y.par_chunks(chunk))
+            .zip(to.par_chunks_mut(chunk))
+            .for_each(|((((sums, grad), x), y), to)| residual_sums(relu, add, grad, x, y, to, saved, sums)),
+    }
+}
+
+/// Both sums of channel `i` over all chunks.
+fn totals(partials: &[f32], c: usize, i: usize) -> (f64, f64) {
+    let sum = |at: usize| partials.chunks_exact(2 * c).map(|p| f64::from(p[at])).sum();
+    (sum(i), sum(c + i))
+}
+
+dispatch! {
+    /// Multiplies the rows of `x` by `factors`.
+    fn multiply(x: &mut [f32], factors: &[f32]) {
+        for x in x.chunks_mut(factors.len()) {
+            for (x, factor) in x.iter_mut().zip(factors) {
+                *x *= factor;
+            }
+        }
+    }
 }
 
 dispatch! {

@@ -11,6 +11,7 @@
 mod cpu;
 
 use crate::access::{contiguous, read, with, write};
+use crate::squares;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::Mutex;
 
@@ -91,7 +92,7 @@ impl BatchNorm {
         let c = channels(x, residual, y, &[affine, running])?;
         with_residual(residual, |residual| {
             with!([y] [x, affine, running] {
-                let scale = |i: usize| affine[i] / (running[c + i] + self.eps).sqrt();
+                let scale = |i: usize| self.eval_scale(affine[i], running[c + i]);
                 cpu::normalize(self.relu, x, residual, c, |i| (running[i], scale(i), affine[c + i]), y);
             })
         })
@@ -130,6 +131,50 @@ impl BatchNorm {
                     cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, Some((to, add))))
             }
         }
+    }
+
+    /// The backward pass of [`Self::forward_eval`], in place: `grad` holds the gradient of `y` and receives that of `x`
+    /// [n, .., c].
+    ///
+    /// Adds to each number of `squares` `[n]` the squared L2 norm of what its sample alone gives as the gradient of `affine`.
+    /// The number that is added has the same bits whatever the rest of the batch. `y` and `dresidual` are as in
+    /// [`Self::backward`].
+    ///
+    /// # Errors
+    /// As [`Self::backward`].
+    #[allow(clippy::too_many_arguments)] // The operands of the operation.
+    pub fn backward_eval(
+        &self,
+        grad: &Tensor,
+        x: &Tensor,
+        y: Option<&Tensor>,
+        affine: &Tensor,
+        running: &Tensor,
+        squares: &Tensor,
+        dresidual: Option<(&Tensor, bool)>,
+    ) -> Result<()> {
+        let c = channels(x, y, grad, &[affine, running])?;
+        let &[n, _, ..] = x.dims() else {
+            bail!("batch norm: expected samples [n, .., c], found {:?}", x.dims())
+        };
+        squares::check("batch norm", squares, n)?;
+        match (y, dresidual) {
+            (None, Some(_)) => bail!("batch norm: the gradient of a residual needs the output"),
+            (None, None) => with!([grad, squares] [x, affine, running]
+                cpu::backward_eval(self, grad, x, None, c, affine, running, squares, None)),
+            (Some(y), None) => with!([grad, squares] [x, y, affine, running]
+                cpu::backward_eval(self, grad, x, Some(y), c, affine, running, squares, None)),
+            (Some(y), Some((to, add))) => {
+                channels(x, None, to, &[])?;
+                with!([to, grad, squares] [x, y, affine, running]
+                    cpu::backward_eval(self, grad, x, Some(y), c, affine, running, squares, Some((to, add))))
+            }
+        }
+    }
+
+    /// The factor of a channel in evaluation.
+    fn eval_scale(&self, gamma: f32, variance: f32) -> f32 {
+        gamma / (variance + self.eps).sqrt()
     }
 
     /// Training-mode batch norm as an operation that candle's own `backward` differentiates.

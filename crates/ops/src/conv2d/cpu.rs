@@ -25,7 +25,7 @@ const STRIP: usize = 64;
 
 /// A sample with a border: rows, columns and channels of the source, and the border before them.
 #[derive(Clone, Copy)]
-struct Frame {
+pub(super) struct Frame {
     height: usize,
     width: usize,
     channels: usize,
@@ -48,7 +48,7 @@ impl Frame {
     /// Calls `f` with whole samples framed, and `slack` numbers of whatever content behind them.
     ///
     /// `behind` is all that lies from the samples on: without a border, nothing need be copied.
-    fn with<R>(&self, samples: &[f32], behind: &[f32], slack: usize, f: impl FnOnce(&[f32]) -> R) -> R {
+    pub(super) fn with<R>(&self, samples: &[f32], behind: &[f32], slack: usize, f: impl FnOnce(&[f32]) -> R) -> R {
         let bare = self.framed_height == self.height && self.framed_width == self.width;
         if let Some(source) = behind.get(..samples.len() + slack).filter(|_| bare) {
             return f(source);
@@ -160,6 +160,8 @@ pub(super) fn grad_input(dy: &[f32], w: &[f32], s: &Shape, dx: &mut [f32], accum
             });
         }
         let weights = &*weights;
+        // Classes that no tap reaches, as under a kernel that is smaller than its stride.
+        let unreached = phases.iter().any(|phase| phase.order.is_empty());
         let image = s.h * s.w * s.ci;
         (
             dx.par_chunks_mut(block * image),
@@ -168,8 +170,11 @@ pub(super) fn grad_input(dy: &[f32], w: &[f32], s: &Shape, dx: &mut [f32], accum
             .into_par_iter()
             .for_each(|(dx, dy)| {
                 let samples = dx.len() / image;
+                if unreached && !accumulate {
+                    dx.fill(0.0);
+                }
                 frame.with(dy, dy, 0, |source| {
-                    for phase in &phases {
+                    for phase in phases.iter().filter(|phase| !phase.order.is_empty()) {
                         let pixels = phase.bases.len() / block * samples;
                         let gather = Gather {
                             source,
@@ -261,7 +266,7 @@ pub(super) fn grad_weight(x: &[f32], dy: &[f32], s: &Shape, dw: &mut [f32]) {
     });
 }
 
-fn forward_frame(s: &Shape) -> Frame {
+pub(super) fn forward_frame(s: &Shape) -> Frame {
     Frame {
         height: s.h,
         width: s.w,
@@ -274,7 +279,7 @@ fn forward_frame(s: &Shape) -> Frame {
 }
 
 /// Where the window of each output pixel of a block starts in the framed block.
-fn forward_bases(s: &Shape, frame: &Frame, block: usize) -> Vec<u32> {
+pub(super) fn forward_bases(s: &Shape, frame: &Frame, block: usize) -> Vec<u32> {
     let mut bases = Vec::with_capacity(block * s.oh * s.ow);
     for sample in 0..block {
         for oy in 0..s.oh {
@@ -288,7 +293,7 @@ fn forward_bases(s: &Shape, frame: &Frame, block: usize) -> Vec<u32> {
 }
 
 /// One run for each row of the kernel.
-fn forward_runs(s: &Shape, frame: &Frame) -> Vec<Run> {
+pub(super) fn forward_runs(s: &Shape, frame: &Frame) -> Vec<Run> {
     (0..s.kh)
         .map(|ky| Run {
             offset: ky * frame.framed_width * s.ci,

@@ -9,9 +9,11 @@
 
 mod cpu;
 mod kernel;
+mod norms;
 mod winograd;
 
 use crate::access::{contiguous, with};
+use crate::squares as per_sample;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape as Dims, Tensor, bail};
 
 /// Stride and zero padding, the same in both directions.
@@ -114,6 +116,19 @@ impl Conv2d {
     pub fn grad_weight(self, x: &Tensor, dy: &Tensor, dw: &Tensor) -> Result<()> {
         let s = self.checked(x, dw.dims(), dy)?;
         with!([dw] [x, dy] cpu::grad_weight(x, dy, &s, dw))
+    }
+
+    /// Adds to each number of `squares` `[n]` the squared L2 norm of what its sample alone gives as the gradient of the
+    /// weight, whose shape is `weight`.
+    ///
+    /// The number that is added has the same bits whatever the rest of the batch.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn weight_gradient_squares(self, x: &Tensor, dy: &Tensor, weight: &[usize], squares: &Tensor) -> Result<()> {
+        let s = self.checked(x, weight, dy)?;
+        per_sample::check("conv2d", squares, s.n)?;
+        with!([squares] [x, dy] norms::weight_gradient_squares(x, dy, &s, squares))
     }
 
     /// The convolution as an operation that candle's own `backward` differentiates.

@@ -4,11 +4,11 @@
 use dynaprune_ops::simd::Level;
 use std::process::Command;
 
-/// Runs the tests whose name contains `agrees_with_pytorch` with the level `name`.
+/// Runs the tests whose name contains `agrees_with_pytorch` or `each_sample_alone` with the level `name`.
 fn run(name: &str) {
     let tests = std::env::current_exe().expect("the path of this program");
     let output = Command::new(tests)
-        .args(["agrees_with_pytorch", "--test-threads", "1"])
+        .args(["agrees_with_pytorch", "each_sample_alone", "--test-threads", "1"])
         .env("DYNAPRUNE_SIMD", name)
         .output()
         .expect("this program runs");

@@ -10,5 +10,6 @@ mod linear;
 #[rustfmt::skip]
 #[allow(clippy::approx_constant)] // A norm may well be the square root of 2.
 mod literals;
+mod norms;
 mod pool;
 mod sgd;
