@@ -205,19 +205,20 @@ def inference(work):
 
 
 def convolution(work):
-    n, side, ci, co, stride = (work[k] for k in ("batch", "side", "inputs", "outputs", "stride"))
+    n, side, ci, co, size, stride = (work[k] for k in ("batch", "side", "inputs", "outputs", "size", "stride"))
+    padding = size // 2
     channels_last = {"memory_format": torch.channels_last}
     x = torch.randn(n, ci, side, side).to(**channels_last)
-    w = torch.randn(co, ci, 3, 3).to(**channels_last)
-    dy = torch.randn(F.conv2d(x, w, None, stride, 1).shape).to(**channels_last)
+    w = torch.randn(co, ci, size, size).to(**channels_last)
+    dy = torch.randn(F.conv2d(x, w, None, stride, padding).shape).to(**channels_last)
     wanted = {"input-gradient": [True, False, False], "weight-gradient": [False, True, False]}
 
     def forward():
-        F.conv2d(x, w, None, stride, 1)
+        F.conv2d(x, w, None, stride, padding)
 
     def backward():
         mask = wanted[work["pass"]]
-        torch.ops.aten.convolution_backward(dy, x, w, None, [stride] * 2, [1, 1], [1, 1], False, [0, 0], 1, mask)
+        torch.ops.aten.convolution_backward(dy, x, w, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, mask)
 
     once = forward if work["pass"] == "forward" else backward
 

@@ -41,6 +41,8 @@ pub(super) struct Convolution {
     pub(super) side: usize,
     pub(super) inputs: usize,
     pub(super) outputs: usize,
+    /// Rows and columns of the kernel; the border has half of it.
+    pub(super) size: usize,
     pub(super) stride: usize,
     pub(super) batch: usize,
     pub(super) pass: Pass,
@@ -60,19 +62,21 @@ pub(super) fn all() -> Vec<Work> {
     let mut all = vec![Work::Product { size: PRODUCT }];
     all.extend(networks().into_iter().map(Work::Step));
     all.extend(networks().into_iter().map(Work::Inference));
-    // The four stages of ResNet-18, and the first change of resolution.
-    for (side, inputs, outputs, stride) in [
-        (32, 64, 64, 1),
-        (16, 128, 128, 1),
-        (8, 256, 256, 1),
-        (4, 512, 512, 1),
-        (32, 64, 128, 2),
+    // The four stages of ResNet-18, and the first change of resolution with its shortcut.
+    for (side, inputs, outputs, size, stride) in [
+        (32, 64, 64, 3, 1),
+        (16, 128, 128, 3, 1),
+        (8, 256, 256, 3, 1),
+        (4, 512, 512, 3, 1),
+        (32, 64, 128, 3, 2),
+        (32, 64, 128, 1, 2),
     ] {
         for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
             all.push(Work::Convolution(Convolution {
                 side,
                 inputs,
                 outputs,
+                size,
                 stride,
                 batch: 64,
                 pass,
@@ -143,12 +147,13 @@ impl Network {
 }
 
 impl Convolution {
-    /// Channels @ resolution, such as `64@32x32` or `64-128@32x32-s2`.
+    /// Channels @ resolution, such as `64@32x32`, `64-128@32x32-s2` or `64-128@32x32-1x1-s2`.
     pub(super) fn name(&self) -> String {
         let Self {
             side,
             inputs,
             outputs,
+            size,
             stride,
             ..
         } = self;
@@ -160,13 +165,17 @@ impl Convolution {
             1 => String::new(),
             stride => format!("-s{stride}"),
         };
-        format!("{channels}@{side}x{side}{stride}")
+        let kernel = match size {
+            3 => String::new(),
+            size => format!("-{size}x{size}"),
+        };
+        format!("{channels}@{side}x{side}{kernel}{stride}")
     }
 
     /// Floating-point operations of a direct convolution, which every pass has alike: two a multiply-add.
     pub(super) fn flops(&self) -> f64 {
         let outputs = (self.side - 1) / self.stride + 1;
-        (2 * 3 * 3 * self.inputs * self.outputs * self.batch * outputs * outputs) as f64
+        (2 * self.size * self.size * self.inputs * self.outputs * self.batch * outputs * outputs) as f64
     }
 }
 
@@ -196,6 +205,7 @@ mod tests {
             "inference/cnn-w16-b32",
             "conv/64@32x32/forward",
             "conv/64-128@32x32-s2/weight-gradient",
+            "conv/64-128@32x32-1x1-s2/input-gradient",
         ] {
             assert!(names.contains(name), "{name}");
         }
@@ -207,6 +217,7 @@ mod tests {
             side: 32,
             inputs: 64,
             outputs: 128,
+            size: 3,
             stride,
             batch: 64,
             pass: Pass::Forward,

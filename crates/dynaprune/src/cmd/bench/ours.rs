@@ -156,10 +156,10 @@ impl Layer {
     fn new(layer: &Convolution) -> Result<Self> {
         let conv = Conv2d {
             stride: layer.stride,
-            padding: 1,
+            padding: layer.size / 2,
         };
         let x = noise(&[layer.batch, layer.side, layer.side, layer.inputs])?;
-        let w = noise(&[3, 3, layer.inputs, layer.outputs])?;
+        let w = noise(&[layer.size, layer.size, layer.inputs, layer.outputs])?;
         let y = noise(&conv.output_shape(x.dims(), w.dims())?)?;
         let result = match layer.pass {
             Pass::Forward => y.zeros_like()?,
