@@ -37,5 +37,5 @@ mod resnet9;
 
 pub use error::{Error, Result};
 pub use graph::{Builder, Graph, Init, Input, NodeId, Parameter};
-pub use net::{Batch, Mode, Net};
+pub use net::{Batch, Gradients, Mode, Net};
 pub use registry::{MODELS, ModelInfo, find};

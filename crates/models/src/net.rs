@@ -21,6 +21,15 @@ pub enum Mode {
     Evaluate,
 }
 
+/// The parameters that [`Net::gradient_norms`] takes gradients of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gradients {
+    /// All: GraNd as it was defined.
+    All,
+    /// Weight and bias of the last fully connected layer: one forward pass and hardly more.
+    LastLayer,
+}
+
 /// Images and labels outside a network: one batch is filled while another is computed on; see [`Net::exchange`].
 #[derive(Debug)]
 pub struct Batch {
@@ -70,6 +79,7 @@ pub struct Net {
     slots: Vec<Tensor>,
     labels: Tensor,
     samples: Tensor,
+    norms: Tensor,
     views: Views,
 }
 
@@ -109,6 +119,16 @@ struct Views {
     gradients: Vec<(Tensor, Vec<Tensor>)>,
     labels: Tensor,
     statistics: Tensor,
+    norms: Tensor,
+}
+
+/// What a backward pass takes gradients of.
+#[derive(Clone, Copy)]
+enum Of {
+    /// The batch's loss, after a training forward pass: it writes them to the gradients.
+    Batch,
+    /// Each sample's loss, after a forward pass in evaluation: it adds their squares to the norms.
+    Samples(Gradients),
 }
 
 impl Net {
@@ -148,12 +168,14 @@ impl Net {
         let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
         let labels = Tensor::zeros(capacity, DType::U32, device)?;
         let samples = Tensor::zeros(capacity * column::COLUMNS, DType::F32, device)?;
+        let norms = Tensor::zeros(capacity, DType::F32, device)?;
         let views = Views {
             samples: 0,
             activations: Vec::new(),
             gradients: Vec::new(),
             labels: labels.clone(),
             statistics: samples.clone(),
+            norms: norms.clone(),
         };
         let mut net = Self {
             graph,
@@ -169,6 +191,7 @@ impl Net {
             slots,
             labels,
             samples,
+            norms,
             views,
         };
         net.resize(capacity)?;
@@ -350,7 +373,44 @@ impl Net {
             ..
         } = &self.views;
         loss.forward(&logits, labels, None, statistics, gradients.first().map(|g| &g.0))?;
-        self.backward()
+        self.backward(Of::Batch)
+    }
+
+    /// GraNd of each loaded sample: the L2 norm of the gradient of its cross-entropy (no label smoothing, no mean over the
+    /// batch), batch norm in evaluation mode. Paul, Ganguli and Dziugaite 2021 (arXiv 2107.07075), definition 2.1, for one
+    /// network.
+    ///
+    /// Gives `[samples]`, which the next call overwrites. A sample's number has the same bits whatever the rest of its batch;
+    /// a label outside the classes has NaN. Parameters, momentum, statistics and [`Self::gradients`] stay as they are.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn gradient_norms(&mut self, of: Gradients) -> Result<&Tensor> {
+        on_pool(|| self.norms_of_samples(of))?;
+        Ok(&self.views.norms)
+    }
+
+    fn norms_of_samples(&mut self, of: Gradients) -> Result<()> {
+        let logits = self.forward(Mode::Evaluate)?.clone();
+        let Views {
+            labels,
+            norms,
+            gradients,
+            ..
+        } = &self.views;
+        if let Some((dlogits, _)) = gradients.first() {
+            CrossEntropy::default().sample_gradients(&logits, labels, dlogits)?;
+        }
+        write(norms, |squares: &mut [f32]| {
+            squares.fill(0.0);
+            Ok(())
+        })?;
+        self.backward(Of::Samples(of))?;
+        write(norms, |squares: &mut [f32]| {
+            squares.iter_mut().for_each(|square| *square = square.sqrt());
+            Ok(())
+        })?;
+        Ok(())
     }
 
     /// One optimiser step with the gradients of the last backward pass.
@@ -361,18 +421,21 @@ impl Net {
         Ok(sgd.step(&self.parameters, &self.gradients, &self.momentum)?)
     }
 
-    fn backward(&self) -> Result<()> {
-        let at = &self.views.activations;
+    fn backward(&self, of: Of) -> Result<()> {
+        let (at, squares) = (&self.views.activations, &self.views.norms);
         for (step, (dy, targets)) in self.plan.iter().zip(&self.views.gradients) {
             let (node, layer) = (&self.graph.nodes[step.node], &self.layers[step.node]);
             let target = |i: usize| step.inputs.get(i).map(|t| (&targets[i], t.accumulate));
             match &node.op {
                 Op::Input | Op::Flatten { .. } => {}
-                Op::Conv { x, conv, .. } => {
+                Op::Conv { x, conv, dims, .. } => {
                     if self.transient[x.0] {
-                        self.normalize_again(x.0)?;
+                        self.normalize_again(x.0, of)?;
                     }
-                    conv.grad_weight(&at[x.0], dy, held(layer.dweight.as_ref())?)?;
+                    match of {
+                        Of::Batch => conv.grad_weight(&at[x.0], dy, held(layer.dweight.as_ref())?)?,
+                        Of::Samples(_) => conv.weight_gradient_squares(&at[x.0], dy, dims, squares)?,
+                    }
                     if let Some((dx, accumulate)) = target(0) {
                         conv.grad_input(dy, weight(layer)?, dx, accumulate)?;
                     }
@@ -382,15 +445,18 @@ impl Net {
                 } => {
                     // The gradient of the input takes the place of that of the output.
                     let to = step.inputs.iter().position(|t| Some(t.input) == *residual);
-                    settings.backward(
-                        dy,
-                        &at[x.0],
-                        residual.map(|_| &at[step.node]),
-                        weight(layer)?,
-                        held(layer.saved.as_ref())?,
-                        held(layer.dweight.as_ref())?,
-                        to.and_then(target),
-                    )?;
+                    let to = to.and_then(target);
+                    let (x, y, affine) = (&at[x.0], residual.map(|_| &at[step.node]), weight(layer)?);
+                    match of {
+                        Of::Batch => {
+                            let (saved, daffine) = (held(layer.saved.as_ref())?, held(layer.dweight.as_ref())?);
+                            settings.backward(dy, x, y, affine, saved, daffine, to)?;
+                        }
+                        Of::Samples(_) => {
+                            let running = held(layer.running.as_ref())?;
+                            settings.backward_eval(dy, x, y, affine, running, squares, to)?;
+                        }
+                    }
                 }
                 Op::Add { .. } => {
                     for (dx, target) in targets.iter().zip(&step.inputs) {
@@ -413,15 +479,22 @@ impl Net {
                     }
                 }
                 Op::Linear { x, .. } => {
-                    let dx = target(0).map(|t| t.0);
-                    Linear.backward(
-                        &at[x.0],
-                        weight(layer)?,
-                        dy,
-                        held(layer.dweight.as_ref())?,
-                        layer.dbias.as_ref(),
-                        dx,
-                    )?;
+                    let (x, w, dx) = (&at[x.0], weight(layer)?, target(0).map(|t| t.0));
+                    match of {
+                        Of::Batch => {
+                            let dw = held(layer.dweight.as_ref())?;
+                            Linear.backward(x, w, dy, dw, layer.dbias.as_ref(), dx)?;
+                        }
+                        Of::Samples(gradients) => {
+                            Linear.gradient_squares(x, dy, layer.bias.is_some(), squares)?;
+                            if gradients == Gradients::LastLayer {
+                                return Ok(());
+                            }
+                            if let Some(dx) = dx {
+                                Linear.grad_input(dy, w, dx)?;
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -429,12 +502,17 @@ impl Net {
     }
 
     /// Computes the output of a transient node once more.
-    fn normalize_again(&self, node: usize) -> Result<()> {
+    fn normalize_again(&self, node: usize, of: Of) -> Result<()> {
         let Op::BatchNorm { x, settings, .. } = &self.graph.nodes[node].op else {
             return Ok(());
         };
         let (at, layer) = (&self.views.activations, &self.layers[node]);
-        Ok(settings.forward_again(&at[x.0], None, weight(layer)?, held(layer.saved.as_ref())?, &at[node])?)
+        let (x, affine, y) = (&at[x.0], weight(layer)?, &at[node]);
+        match of {
+            Of::Batch => settings.forward_again(x, None, affine, held(layer.saved.as_ref())?, y)?,
+            Of::Samples(_) => settings.forward_eval(x, None, affine, held(layer.running.as_ref())?, y)?,
+        }
+        Ok(())
     }
 
     /// The part of a flat tensor that holds a node's numbers for `samples` samples.
@@ -476,6 +554,7 @@ impl Net {
             gradients,
             labels,
             statistics,
+            norms: self.norms.narrow(0, 0, samples)?,
         };
         Ok(())
     }

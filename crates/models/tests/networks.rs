@@ -1,9 +1,12 @@
 //! Every network against PyTorch: its parameters, its operations, and a training pass with all
 //! gradients. `fixtures/networks.py` makes the reference and says what it holds.
 
+mod hashed;
+
 use candle_core::{Device, Tensor};
-use dynaprune_models::{Input, MODELS, Mode, Net, Parameter, find};
-use dynaprune_ops::{CrossEntropy, column, write};
+use dynaprune_models::{Input, MODELS, Mode, Net, find};
+use dynaprune_ops::{CrossEntropy, column};
+use hashed::{hashed, like, numbers, set_parameters};
 use std::collections::{BTreeSet, HashMap};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -67,61 +70,11 @@ const INPUT: Input = Input {
 const SAMPLES: usize = 4;
 const WIDTH: usize = 4;
 
-/// Multiples of 2^-23 in [-1, 1): a function of the tensor's name and the element's index.
-fn hashed(name: &str, shape: &[usize]) -> Result<Tensor> {
-    let salt = name.bytes().enumerate().fold(0u32, |salt, (i, byte)| {
-        salt.wrapping_add(u32::from(byte) << (8 * (i % 4)))
-    });
-    let hash = |i: usize| {
-        let mut h = (i as u32).wrapping_mul(2_654_435_761).wrapping_add(salt);
-        h ^= h >> 16;
-        h = h.wrapping_mul(0x7feb_352d);
-        h ^= h >> 15;
-        h = h.wrapping_mul(0x846c_a68b);
-        h ^ (h >> 16)
-    };
-    let values: Vec<f32> = (0..shape.iter().product())
-        .map(|i| (hash(i) >> 8) as f32 / (1 << 23) as f32 - 1.0)
-        .collect();
-    Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
-}
-
-/// `hashed` numbers in PyTorch's layout of a parameter, brought to ours.
-fn like(parameter: &Parameter, name: &str) -> Result<Tensor> {
-    let tensor = match *parameter.shape.as_slice() {
-        [kh, kw, ci, co] => hashed(name, &[co, ci, kh, kw])?.permute((2, 3, 1, 0))?,
-        [inputs, outputs] => hashed(name, &[outputs, inputs])?.t()?,
-        _ => hashed(name, &parameter.shape)?,
-    };
-    Ok(tensor.contiguous()?)
-}
-
-fn numbers(tensor: &Tensor) -> candle_core::Result<Vec<f32>> {
-    tensor.flatten_all()?.to_vec1()
-}
-
-fn fill(tensor: &Tensor, values: &Tensor) -> Result<()> {
-    let values = numbers(values)?;
-    write(tensor, |to: &mut [f32]| {
-        to.copy_from_slice(&values);
-        Ok(())
-    })?;
-    Ok(())
-}
-
 /// The network `name` with the parameters and the batch of the reference.
 fn net(name: &str, capacity: usize) -> Result<Net> {
     let info = find(name).ok_or(name)?;
     let mut net = Net::new((info.build)(INPUT, WIDTH)?, capacity, 0, &Device::Cpu)?;
-    for (parameter, (name, tensor)) in net.graph().parameters().iter().zip(net.parameters()?) {
-        let values = like(parameter, name)?;
-        let values = match (parameter.shape.len(), name.ends_with("weight")) {
-            (1, true) => ((values / 2.0)? + 1.0)?,
-            (1, false) | (4, _) => (values / 4.0)?,
-            _ => values,
-        };
-        fill(&tensor, &values)?;
-    }
+    set_parameters(&net)?;
     let images = hashed("x", &[SAMPLES, INPUT.channels, INPUT.height, INPUT.width])?;
     let images = numbers(&images.permute((0, 2, 3, 1))?)?;
     net.load(SAMPLES, |to, labels| {
