@@ -29,9 +29,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = &[
         "full",
         "random-static",
-        "static forget",
-        "static el2n",
-        "static grand",
+        "forget",
+        "el2n@10",
+        "grand@10",
         "random-dynamic",
         "uncertainty",
         "epsilon-greedy",
@@ -69,6 +69,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             };
             println!("{}", input.write(&folder.join("docs"))?.png.display());
         }
+    }
+    for (name, labels) in [
+        ("agreement", &made_up::SCORES[..5]),
+        ("agreement-of-nine", made_up::SCORES),
+    ] {
+        let scores = made_up::scores(labels);
+        let files = made_up::agreement(&scores, three).write(&folder.join("docs/figures/laptop").join(name))?;
+        println!("{}", files.png.display());
     }
     Ok(())
 }

@@ -107,6 +107,12 @@ pub enum Error {
         /// The data set.
         dataset: String,
     },
+    /// Scores cannot be compared with what was given.
+    #[error("cannot draw the agreement of scores: {reason}")]
+    Agreement {
+        /// What was expected.
+        reason: String,
+    },
     /// The plotting library failed.
     #[error("cannot draw `{}`: {reason}", path.display())]
     Draw {

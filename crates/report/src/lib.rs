@@ -1,7 +1,9 @@
 //! Results of runs, and what is made of them: Parquet files, statistics, plots and gallery pages.
 //!
 //! [`Results`] keeps a row a run and a row an epoch ([`RunRow`], [`EpochRow`]) in two Parquet files a profile;
-//! [`FigureInput::write`] makes a picture and its page from the rows; [`statistics`] says how sure a mean is.
+//! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from;
+//! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::write`] from how far scores agree;
+//! [`statistics`] says how sure a mean is.
 //! `docs/formats.md` describes the files.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -21,5 +23,7 @@ pub mod results;
 pub mod statistics;
 
 pub use error::Error;
-pub use figures::{FIGURES, FigureFiles, FigureInput, FigureKind, Planned};
-pub use results::{EpochRow, Results, RunRow};
+pub use figures::{
+    AgreementFiles, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, Planned, Published, ScoreColumn,
+};
+pub use results::{EpochRow, Results, RunRow, ScoreRow, ScoringRunRow};

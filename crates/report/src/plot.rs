@@ -4,6 +4,7 @@ pub(crate) mod axes;
 pub(crate) mod fonts;
 pub(crate) mod layout;
 pub(crate) mod legend;
+pub(crate) mod matrix;
 pub(crate) mod placement;
 pub(crate) mod render;
 pub(crate) mod scene;

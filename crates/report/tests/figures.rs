@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, RunRow};
+use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, RunRow};
+use made_up::Grid;
 
 struct Case {
     planned: Vec<Planned>,
@@ -291,4 +292,168 @@ fn the_csv_holds_the_points_of_the_plot() {
             .iter()
             .all(|line| line.contains(",0.7,") || line.contains(",full,full,0,"))
     );
+}
+
+#[test]
+fn seconds_of_different_machines_are_said_not_to_compare() {
+    let mut case = Case::laptop(1);
+    for kind in FIGURES {
+        assert!(
+            !case.page(kind.name).contains("Seconds are compared only"),
+            "{}",
+            kind.name
+        );
+    }
+    for run in &mut case.runs[..3] {
+        run.device = "cuda: a made-up card".to_owned();
+    }
+    case.runs[15].threads = 1;
+    case.runs[14].training_seconds = f64::NAN;
+    case.runs[14].total_seconds = f64::NAN;
+    let docs = tempfile::tempdir().unwrap();
+    for kind in FIGURES {
+        let files = case.write(kind.name, "laptop", docs.path()).unwrap();
+        let warning = "Seconds are compared only with those of full data on the same machine: there are 3 runs on cuda: a \
+                       made-up card (2 threads); 11 runs on cpu: 2 threads of a made-up processor (2 threads); 1 run on \
+                       machines that did other work meanwhile (not timed); 1 run on cpu: 2 threads of a made-up processor \
+                       (1 thread). Counted operations compare always.";
+        let page = fs::read_to_string(files.page).unwrap();
+        assert!(page.contains(&format!("**{warning}**")), "{page}");
+        let svg = fs::read_to_string(files.svg).unwrap();
+        let shown = svg.contains("Seconds are compared only");
+        assert_eq!(shown, kind.name == "accuracy-vs-time", "{}", kind.name);
+        if kind.name == "accuracy-vs-time" {
+            // Full data is on the card: its seconds compare with those of two runs beside itself, its operations with all.
+            let csv = fs::read_to_string(&files.csv).unwrap();
+            let columns = |line: &str| line.rsplit(',').map(str::to_owned).take(2).collect::<Vec<_>>();
+            let cells: Vec<Vec<String>> = csv.lines().skip(1).map(columns).collect();
+            assert_eq!(cells.len(), 16);
+            assert!(cells.iter().all(|cell| !cell[0].is_empty()));
+            assert_eq!(cells.iter().filter(|cell| !cell[1].is_empty()).count(), 3, "{csv}");
+        }
+    }
+}
+
+#[test]
+fn scoring_before_training_is_held_against_static_methods() {
+    let (mut runs, epochs) = made_up::rows(&Grid {
+        profile: "laptop",
+        datasets: &["cifar10"],
+        methods: &["full", "random-static", "forget"],
+        pruned_fractions: &[0.3, 0.7],
+        seeds: 1,
+        epochs: 60,
+        train_samples: 10_000,
+    });
+    for run in &mut runs {
+        let kept = 1.0 - run.pruned_fraction;
+        run.selection_seconds = 0.0;
+        (run.training_seconds, run.training_flops) = (100.0 * kept, 1e15 * kept);
+        (run.scoring_seconds, run.scoring_flops) = if run.method == "static" {
+            (60.0, 0.3e15)
+        } else {
+            (0.0, 0.0)
+        };
+    }
+    let case = Case {
+        planned: made_up::planned(&runs),
+        runs,
+        epochs,
+    };
+    let page = case.page("accuracy-vs-time");
+    for text in [
+        "Of 2 settings 1 cost more in wall-clock time and 0 in counted operations.",
+        "\n| forget | 30 % | 46 % | 1.30, more | 1.00, equal |\n",
+        "\n| forget | 70 % | 67 % | 0.90, less | 0.60, less |\n",
+    ] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
+    }
+    assert!(!page.contains("| random-static | 30 % | 0 %"), "{page}");
+    assert!(!Case::laptop(1).page("accuracy-vs-time").contains("scoring's share"));
+}
+
+#[test]
+fn an_agreement_page_has_its_numbers_and_the_published_ones() {
+    let scores = made_up::scores(&made_up::SCORES[..5]);
+    let mut input = made_up::agreement(&scores, &[0.7, 0.3, 0.5]);
+    (input.spearman[0][1], input.spearman[0][2], input.spearman[1][2]) = (0.8512, f64::NAN, -0.0241);
+    input.overlaps[0].1[0][1] = 0.625;
+    let published = |a: &str, b: &str, spearman| Published {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        spearman,
+        source: "BlackHC/data_diet, 200 epochs",
+    };
+    let found = [
+        published("el2n@10", "forget", 0.894),
+        published("el2n@10", "nobody's", 0.5),
+    ];
+    input.published = &found;
+    let docs = tempfile::tempdir().unwrap();
+    let stem = docs.path().join("figures/agreement-0.5");
+    let files = input.write(&stem).unwrap();
+    assert_eq!(files.page, docs.path().join("figures/agreement-0.5.md"));
+
+    let page = fs::read_to_string(&files.page).unwrap();
+    for text in [
+        "# CIFAR-10: how far scores agree\n\n> **Reduced scale.** This is the `laptop` profile: few samples.",
+        "\n| forget | el2n@10 | 0.851 | 0.894 | BlackHC/data_diet, 200 epochs |\n",
+        "\n| forget | grand@10 | not defined |  |  |\n",
+        "\n| el2n@10 | grand@10 | −0.024 |  |  |\n",
+        "\n| score | score | s = 30 % | s = 50 % | s = 70 % |\n|---|---|---|---|---|\n",
+        "\n| *chance* | | *0.700* | *0.500* | *0.300* |\n",
+        " | 0.625 |\n",
+        "\n- **el2n@10**: mean over 3 runs; made up\n",
+        "\n```\ndynaprune agreement --made-up\n```\n",
+        "*These numbers are made up.*",
+    ] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
+    }
+    assert!(!page.contains("nobody's"), "{page}");
+
+    let csv = fs::read_to_string(&files.csv).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 10 * 3);
+    assert!(csv.contains("\nforget,el2n@10,0.8512,0.7,0.625,0.3\n"), "{csv}");
+    assert!(
+        csv.lines().any(|line| line.starts_with("forget,grand@10,,0.3,")),
+        "{csv}"
+    );
+
+    let svg = fs::read_to_string(&files.svg).unwrap();
+    assert!(svg.contains("Overlap of the kept sets at s = 50 %"), "{svg}");
+    decode(&files.png);
+
+    let again = input.write(&docs.path().join("again/agreement-0.5")).unwrap();
+    for (one, other) in [
+        (&files.png, &again.png),
+        (&files.svg, &again.svg),
+        (&files.csv, &again.csv),
+        (&files.page, &again.page),
+    ] {
+        assert!(
+            fs::read(one).unwrap() == fs::read(other).unwrap(),
+            "{} differs",
+            one.display()
+        );
+    }
+}
+
+#[test]
+fn scores_that_cannot_be_compared_are_refused() {
+    let docs = tempfile::tempdir().unwrap();
+    let stem = docs.path().join("agreement");
+    let scores = made_up::scores(&made_up::SCORES[..3]);
+    let mut input = made_up::agreement(&scores, &[0.5]);
+    input.overlaps[0].1[2].pop();
+    let message = input.write(&stem).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "cannot draw the agreement of scores: expected 3 rows of 3 numbers in each matrix"
+    );
+    let message = made_up::agreement(&scores[..1], &[])
+        .write(&stem)
+        .unwrap_err()
+        .to_string();
+    assert!(message.ends_with("expected at least 2 scores, found 1"), "{message}");
+    assert_eq!(fs::read_dir(docs.path()).unwrap().count(), 0);
 }

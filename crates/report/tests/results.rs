@@ -1,11 +1,12 @@
-//! `runs.parquet` and `epochs.parquet`: what is written is read back, and every other file is refused with a reason.
+//! `runs.parquet`, `epochs.parquet` and the files of scores: what is written is read back, and every other file is refused
+//! with a reason.
 
 mod made_up;
 
 use std::fs;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, Results, RunRow};
+use dynaprune_report::{EpochRow, Error, Results, RunRow, ScoreRow, ScoringRunRow};
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
 
 fn results(folder: &Path) -> Results {
@@ -245,4 +246,58 @@ fn a_damaged_file_never_panics() {
         "only {refused} of {} damages were noticed",
         tried.len()
     );
+}
+
+#[test]
+fn scores_come_back_as_written_with_infinity() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("laptop/scores");
+    let (table, run) = (folder.join("a.parquet"), folder.join("runs/b.parquet"));
+    let (scores, measured) = (made_up::score_rows(50), made_up::scoring_run_rows(50));
+    ScoreRow::write(&table, &scores).unwrap();
+    ScoringRunRow::write(&run, &measured).unwrap();
+    assert_eq!(ScoreRow::read(&table).unwrap(), scores);
+    assert_eq!(ScoringRunRow::read(&run).unwrap(), measured);
+    assert_eq!(scores[7].score, f32::INFINITY);
+
+    let before = fs::read(&table).unwrap();
+    ScoreRow::write(&table, &scores).unwrap();
+    assert_eq!(fs::read(&table).unwrap(), before);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "temporary files were left");
+}
+
+/// What a table repeats in every row takes no room: 6,000 scores and samples of 4 bytes are 48 kB.
+#[test]
+fn a_score_table_is_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scores.parquet");
+    ScoreRow::write(&path, &made_up::score_rows(6_000)).unwrap();
+    let size = fs::metadata(&path).unwrap().len();
+    assert!(size < 100_000, "{size} bytes");
+    assert_eq!(ScoreRow::read(&path).unwrap().len(), 6_000);
+}
+
+#[test]
+fn files_of_scores_that_differ_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scores.parquet");
+    let message = || ScoreRow::read(&path).unwrap_err().to_string();
+    assert!(message().starts_with("cannot read `"), "{}", message());
+
+    ScoreRow::write(&path, &made_up::score_rows(9)).unwrap();
+    alter(&path, |frame| {
+        frame
+            .with_column(Series::new("score".into(), vec![0.5f64; 9]).into())
+            .unwrap();
+    });
+    assert!(
+        message().ends_with("scores.parquet`: expected column `score` to hold float, found double"),
+        "{}",
+        message()
+    );
+    alter(&path, |frame| drop(frame.drop_in_place("score").unwrap()));
+    let start = "scores.parquet`: expected a column `score`, found only: dataset, split, sample, label, scorer";
+    assert!(message().contains(start), "{}", message());
+    let error = ScoringRunRow::read(&path).unwrap_err();
+    assert!(matches!(error, Error::MissingColumn { column: "score", .. }), "{error}");
 }

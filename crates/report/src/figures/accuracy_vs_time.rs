@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Cell, Data, Line, dataset_title, percent};
+use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, percent};
 use super::findings::{signed, with_half_width};
 use super::{Drawing, FigureKind, csv};
 use crate::plot::axes::{Axis, Panel, padded_range};
@@ -27,24 +27,24 @@ const SAME_COST: f64 = 1.01;
 /// A speed-up by two, as claimed.
 const HALF: f64 = 0.5;
 
-/// A cost of a run: everything a user of the method pays, evaluation left out.
+/// A cost that is drawn.
 #[derive(Clone, Copy)]
-struct Cost {
+struct Drawn {
     label: &'static str,
     heading: &'static str,
-    of: fn(&RunRow) -> f64,
+    cost: Cost,
 }
 
-const COSTS: [Cost; 2] = [
-    Cost {
+const COSTS: [Drawn; 2] = [
+    Drawn {
         label: "Scoring + selection + training time (full data = 1)",
         heading: "wall-clock time",
-        of: RunRow::method_seconds,
+        cost: SECONDS,
     },
-    Cost {
+    Drawn {
         label: "Scoring + training operations (full data = 1)",
         heading: "counted operations",
-        of: RunRow::method_flops,
+        cost: OPERATIONS,
     },
 ];
 
@@ -62,7 +62,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             .others
             .push(("whiskers: 95 % interval of the mean".to_owned(), Sample::Whisker));
     }
-    let (mut scene, grid) = layout::begin(&data.words(), &legend, COSTS.len(), data.datasets.len());
+    let mut words = data.words();
+    words.notes.extend(data.mixed_machines());
+    let (mut scene, grid) = layout::begin(&words, &legend, COSTS.len(), data.datasets.len());
     let mut findings = String::new();
     for (row, &dataset) in data.datasets.iter().enumerate() {
         let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
@@ -91,59 +93,63 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     })
 }
 
-/// The cost of a cell's runs relative to the mean of full data.
-fn relative(point: &Cell, full: &Cell, cost: Cost) -> Summary {
-    let one = full.summary(cost.of).mean;
-    point.summary(|run| (cost.of)(run) / one)
+/// A cell's place in a panel, if its cost compares with that of full data.
+fn place(point: &Cell, full: &Cell, drawn: Drawn) -> Option<Point> {
+    let cost = point.relative(full, drawn.cost)?;
+    Some((cost.mean, point.accuracy().mean))
 }
 
-fn axes(data: &Data, dataset: &str, full: &Cell, cost: Cost) -> (Axis, Axis) {
+fn axes(data: &Data, dataset: &str, full: &Cell, drawn: Drawn) -> (Axis, Axis) {
     let points: Vec<&Cell> = data.lines_of(dataset).flat_map(|line| &line.points).collect();
     let means: Vec<f64> = points.iter().map(|point| point.accuracy().mean).collect();
     let intervals: Vec<(f64, f64)> = points.iter().filter_map(|point| point.accuracy().interval()).collect();
     let largest = points
         .iter()
-        .map(|point| relative(point, full, cost).mean)
+        .filter_map(|point| place(point, full, drawn))
+        .map(|(cost, _)| cost)
         .fold(1.0, f64::max);
     let range = padded_range(&means, &intervals, (0.0, 100.0));
     (
-        Axis::round(cost.label, (0.0, 1.06 * largest), 6),
+        Axis::round(drawn.label, (0.0, 1.06 * largest), 6),
         Axis::round("Test accuracy after the last epoch (%)", range, 7),
     )
 }
 
-fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, panel: &Panel) {
-    let at = |point: &Cell| (relative(point, full, cost).mean, point.accuracy().mean);
+fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn, panel: &Panel) {
+    let at = |point: &Cell| place(point, full, drawn);
     panel.draw(scene);
 
     let front = pareto_front(data, dataset, at);
-    let path: Vec<Point> = front.iter().map(|(_, point)| at(point)).collect();
+    let path: Vec<Point> = front.iter().filter_map(|(_, point)| at(point)).collect();
     panel.line(scene, &staircase(&path), FRONT);
     let mut taken = Taken::default();
     let ((left, right), (bottom, top)) = (panel.x.range, panel.y.range);
-    for reference in [[(HALF, bottom), (HALF, top)], [(left, at(full).1), (right, at(full).1)]] {
+    for reference in [
+        [(HALF, bottom), (HALF, top)],
+        [(left, full.accuracy().mean), (right, full.accuracy().mean)],
+    ] {
         panel.line(scene, &reference, REFERENCE);
         taken.line(&reference.map(|point| panel.at(point)));
     }
     for line in data.lines_of(dataset) {
         for point in &line.points {
-            let (x, y) = at(point);
+            let Some((x, y)) = at(point) else { continue };
             if let Some((low, high)) = point.accuracy().interval() {
                 taken.line(&panel.whisker(scene, (x, low), (x, high), line.style.color));
             }
-            if let Some((low, high)) = relative(point, full, cost).interval() {
+            if let Some((low, high)) = point.relative(full, drawn.cost).and_then(|cost| cost.interval()) {
                 taken.line(&panel.whisker(scene, (low, y), (high, y), line.style.color));
             }
         }
-        let points: Vec<Point> = line.points.iter().map(at).collect();
+        let points: Vec<Point> = line.points.iter().filter_map(at).collect();
         panel.line(scene, &points, line.style.stroke());
         taken.line(&points.iter().map(|&point| panel.at(point)).collect::<Vec<_>>());
     }
     // Full data last: it is one marker among many.
     let (baseline, pruned): (Vec<_>, Vec<_>) = data.lines_of(dataset).partition(|line| line.is_baseline());
     for line in pruned.into_iter().chain(baseline) {
-        for point in &line.points {
-            let (style, at) = (line.style, panel.at(at(point)));
+        for point in line.points.iter().filter_map(at) {
+            let (style, at) = (line.style, panel.at(point));
             scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
             taken.marker(at, MARKER_RADIUS + 1.0);
         }
@@ -152,7 +158,7 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, 
     // The reference lines' own words come last, so that they make way for the data.
     for (_, point) in front.iter().filter(|(_, point)| point.pruned_fraction > 0.0) {
         let label = Text::new(percent(point.pruned_fraction), (0.0, 0.0), NOTE_SIZE).bold();
-        if let Some(text) = taken.place(label, panel.at(at(point)), &panel.inside) {
+        if let Some(text) = at(point).and_then(|at| taken.place(label, panel.at(at), &panel.inside)) {
             scene.text(text);
         }
     }
@@ -175,16 +181,18 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, cost: Cost, 
 fn pareto_front<'a>(
     data: &'a Data,
     dataset: &'a str,
-    at: impl Fn(&Cell) -> Point,
+    at: impl Fn(&Cell) -> Option<Point>,
 ) -> Vec<(&'a Line<'a>, &'a Cell<'a>)> {
     let all = data
         .lines_of(dataset)
         .flat_map(|line| line.points.iter().map(move |point| (line, point)));
-    let mut cells: Vec<_> = all.collect();
-    let points: Vec<Point> = cells.iter().map(|(_, point)| at(point)).collect();
-    cells.retain(|(_, point)| !is_beaten(at(point), &points));
-    cells.sort_by(|(_, a), (_, b)| at(a).0.total_cmp(&at(b).0));
-    cells
+    let mut cells: Vec<_> = all
+        .filter_map(|(line, point)| Some((at(point)?, (line, point))))
+        .collect();
+    let points: Vec<Point> = cells.iter().map(|(at, _)| *at).collect();
+    cells.retain(|(at, _)| !is_beaten(*at, &points));
+    cells.sort_by(|(a, _), (b, _)| a.0.total_cmp(&b.0));
+    cells.into_iter().map(|(_, cell)| cell).collect()
 }
 
 /// Whether another point is more accurate and costs no more, or too little more to matter.
@@ -219,23 +227,23 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             .points
             .iter()
             .filter(|point| point.accuracy().mean >= accuracy - 1.0);
-        let seconds = |point: &Cell| relative(point, full, COSTS[0]).mean;
-        let _ = match good.min_by(|a, b| seconds(a).total_cmp(&seconds(b))) {
+        let cost = |point: &Cell, cost| point.relative(full, cost).map(|relative| relative.mean);
+        let operations = |point: &Cell| cost(point, OPERATIONS).unwrap_or(f64::INFINITY);
+        let _ = match good.min_by(|a, b| operations(a).total_cmp(&operations(b))) {
             None => writeln!(text, "| {} | none | | | |", line.label),
             Some(point) => writeln!(
                 text,
-                "| {} | {} % | {:.2} | {:.2} | {} |",
+                "| {} | {} % | {} | {:.2} | {} |",
                 line.label,
                 percent(point.pruned_fraction),
-                seconds(point),
-                relative(point, full, COSTS[1]).mean,
+                cost(point, SECONDS).map_or_else(|| "?".to_owned(), |time| format!("{time:.2}")),
+                operations(point),
                 signed(point.accuracy().mean - accuracy),
             ),
         };
     }
     for cost in COSTS {
-        let at = |point: &Cell| (relative(point, full, cost).mean, point.accuracy().mean);
-        let front = pareto_front(data, dataset, at);
+        let front = pareto_front(data, dataset, |point| place(point, full, cost));
         let name = |(line, point): &(&Line, &Cell)| match point.pruned_fraction {
             0.0 => line.label.to_owned(),
             s => format!("{} {} %", line.label, percent(s)),
@@ -248,12 +256,81 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             names.join(", ")
         );
     }
+    text += &static_costs(data, dataset, full);
     text + "\nCosts within 1 % count as equal. These are means; whether two neighbours differ is for their intervals to say.\n\n"
+}
+
+/// Whether static pruning on scores costs more than training on all data, once its scoring is counted; empty without such
+/// a method.
+fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
+    let mut rows = String::new();
+    let mut settings = 0;
+    let mut more = COSTS.map(|_| 0);
+    for line in data.lines_of(dataset).filter(|line| line.method == "static") {
+        for point in &line.points {
+            let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
+            let scoring = mean(|run| run.scoring_flops) / mean(RunRow::method_flops);
+            let costs = COSTS.map(|drawn| point.relative(full, drawn.cost));
+            settings += 1;
+            for (count, cost) in more.iter_mut().zip(costs.iter().flatten()) {
+                *count += usize::from(verdict(cost) == "more");
+            }
+            let [time, operations] = costs.map(|cost| match cost {
+                Some(cost) => format!("{}, {}", with_half_width(&cost, 2), verdict(&cost)),
+                None => "?".to_owned(),
+            });
+            let s = percent(point.pruned_fraction);
+            let _ = writeln!(
+                rows,
+                "| {} | {s} % | {:.0} % | {time} | {operations} |",
+                line.label,
+                100.0 * scoring
+            );
+        }
+    }
+    if settings == 0 {
+        return rows;
+    }
+    format!(
+        "\n{}: static pruning with its scoring counted, against training on all data. Of {settings} settings {} cost more in \
+         {} and {} in {}.\n\n\
+         | method | s | scoring's share of the operations | relative time | relative operations |\n|---|---|---|---|---|\n{rows}",
+        dataset_title(dataset),
+        more[0],
+        COSTS[0].heading,
+        more[1],
+        COSTS[1].heading,
+    )
+}
+
+/// Whether a relative cost, with its interval if it has one, is `more` or `less` than that of full data.
+fn verdict(cost: &Summary) -> &'static str {
+    let (low, high) = cost.interval().unwrap_or((cost.mean, cost.mean));
+    if low > SAME_COST {
+        "more"
+    } else if SAME_COST * high < 1.0 {
+        "less"
+    } else if high <= SAME_COST && SAME_COST * low >= 1.0 {
+        "equal"
+    } else {
+        "undecided"
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_beaten, staircase};
+    use super::{is_beaten, staircase, verdict};
+    use crate::statistics::Summary;
+
+    #[test]
+    fn a_cost_is_compared_with_that_of_full_data() {
+        let of = |values: &[f64]| verdict(&Summary::of(values).unwrap());
+        assert_eq!([of(&[1.2]), of(&[0.8]), of(&[1.005])], ["more", "less", "equal"]);
+        assert_eq!(
+            [of(&[1.2, 1.21]), of(&[1.2, 0.9]), of(&[1.0001, 0.9999])],
+            ["more", "undecided", "equal"]
+        );
+    }
 
     #[test]
     fn a_point_is_beaten_at_the_same_or_a_lower_cost_only() {

@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::data::Data;
-use crate::RunRow;
+use super::data::{Data, OPERATIONS, SECONDS};
 use crate::statistics::Summary;
 
 /// The cells of a data frame of text, quoted where needed (RFC 4180).
@@ -34,11 +33,11 @@ pub(super) fn by_fraction(data: &Data) -> String {
     let rows = data.lines.iter().flat_map(|line| {
         let full = data.full(line.dataset);
         line.points.iter().map(move |point| {
-            let relative = |of: fn(&RunRow) -> f64| full.map(|full| point.summary(of).mean / full.summary(of).mean);
+            let relative = |cost| point.relative(full?, cost).map(|relative| relative.mean);
             let mut row = vec![line.dataset.to_owned(), line.method.to_owned(), line.label.to_owned()];
             row.push(point.pruned_fraction.to_string());
             row.extend(summary(&point.summary(|run| run.test_accuracy_last)));
-            row.extend([RunRow::method_seconds, RunRow::method_flops].map(|of| optional(relative(of))));
+            row.extend([SECONDS, OPERATIONS].map(|cost| optional(relative(cost))));
             row
         })
     });

@@ -12,6 +12,9 @@ use crate::{EpochRow, RunRow};
 /// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
 
+/// The words in the corner of every picture.
+pub(super) const FOOTER: &str = "dynaprune, a reconstruction from the abstract of arXiv 2111.12621";
+
 pub(super) struct Data<'a> {
     pub(super) input: &'a FigureInput<'a>,
     /// Data sets with a line, in planned order.
@@ -39,6 +42,24 @@ pub(super) struct Cell<'a> {
     pub(super) pruned_fraction: f64,
     pub(super) runs: Vec<&'a RunRow>,
 }
+
+/// What a run costs those who use the method: evaluation is left out.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) of: fn(&RunRow) -> f64,
+    /// Whether it is wall-clock time, which compares only between runs of one machine that were timed.
+    pub(super) is_time: bool,
+}
+
+pub(super) const SECONDS: Cost = Cost {
+    of: RunRow::method_seconds,
+    is_time: true,
+};
+
+pub(super) const OPERATIONS: Cost = Cost {
+    of: RunRow::method_flops,
+    is_time: false,
+};
 
 impl<'a> Data<'a> {
     pub(super) fn new(input: &'a FigureInput<'a>) -> Self {
@@ -171,9 +192,9 @@ impl<'a> Data<'a> {
     pub(super) fn words(&self) -> Words {
         Words {
             title: self.title(),
-            subtitles: vec![self.origin(), self.scale()],
+            subtitles: vec![self.origin(), scale(self.input.profile)],
             notes: self.gaps(),
-            footer: "dynaprune, a reconstruction from the abstract of arXiv 2111.12621".to_owned(),
+            footer: FOOTER.to_owned(),
         }
     }
 
@@ -202,17 +223,6 @@ impl<'a> Data<'a> {
             datasets.join(", "),
             self.seeds()
         )
-    }
-
-    fn scale(&self) -> String {
-        match self.input.profile {
-            PAPER_PROFILE => "Full scale (profile paper)".to_owned(),
-            other => format!("Reduced scale (profile {other}), not the full protocol"),
-        }
-    }
-
-    pub(super) fn is_reduced(&self) -> bool {
-        self.input.profile != PAPER_PROFILE
     }
 
     /// The number of seeds behind each point.
@@ -250,6 +260,33 @@ impl<'a> Data<'a> {
         let diverged = note(&self.diverged, "Diverged, so not drawn,");
         missing.into_iter().chain(diverged).collect()
     }
+
+    /// That not all seconds compare, if the drawn runs were not all timed, or not all made on the same device with as many
+    /// threads.
+    pub(super) fn mixed_machines(&self) -> Option<String> {
+        let mut machines: Vec<(String, usize)> = Vec::new();
+        for run in self.runs() {
+            let machine = match run.method_seconds().is_finite() {
+                true => format!("{} ({})", run.device, count(run.threads as usize, "thread")),
+                false => "machines that did other work meanwhile (not timed)".to_owned(),
+            };
+            match machines.iter_mut().find(|(other, _)| *other == machine) {
+                Some((_, runs)) => *runs += 1,
+                None => machines.push((machine, 1)),
+            }
+        }
+        let made = machines
+            .iter()
+            .map(|(machine, runs)| format!("{} on {machine}", count(*runs, "run")));
+        let made: Vec<String> = made.collect();
+        (made.len() > 1).then(|| {
+            format!(
+                "Seconds are compared only with those of full data on the same machine: there are {}. Counted operations \
+                 compare always.",
+                made.join("; ")
+            )
+        })
+    }
 }
 
 impl Line<'_> {
@@ -274,6 +311,26 @@ impl Cell<'_> {
             std: None,
             half_width: None,
         })
+    }
+
+    /// A cost of the runs relative to the mean of full data, over those runs that compare with it; `None` if none does.
+    pub(super) fn relative(&self, full: &Cell, cost: Cost) -> Option<Summary> {
+        let machine = |run: &RunRow| (run.device.clone(), run.threads);
+        let reference = full
+            .runs
+            .iter()
+            .find(|run| (cost.of)(run).is_finite())
+            .map(|run| machine(run))?;
+        let comparable = |cell: &Cell| -> Vec<f64> {
+            let runs = cell
+                .runs
+                .iter()
+                .filter(|run| !cost.is_time || machine(run) == reference);
+            runs.map(|run| (cost.of)(run)).filter(|cost| cost.is_finite()).collect()
+        };
+        let one = Summary::of(&comparable(full))?.mean;
+        let values: Vec<f64> = comparable(self).iter().map(|cost| cost / one).collect();
+        Summary::of(&values)
     }
 
     /// Last-epoch test accuracy in percent.
@@ -310,6 +367,24 @@ impl<'a> Styles<'a> {
         self.given.push((method, label, style));
         style
     }
+}
+
+pub(super) fn is_reduced(profile: &str) -> bool {
+    profile != PAPER_PROFILE
+}
+
+/// The scale of a profile, as it stands above a plot.
+pub(super) fn scale(profile: &str) -> String {
+    if is_reduced(profile) {
+        format!("Reduced scale (profile {profile}), not the full protocol")
+    } else {
+        format!("Full scale (profile {profile})")
+    }
+}
+
+/// `1 run`, `2 runs`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The data set's name as it is usually printed.

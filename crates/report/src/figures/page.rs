@@ -2,31 +2,22 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, dataset_title, percent};
+use super::data::{Data, OPERATIONS, SECONDS, dataset_title, is_reduced, percent};
 use super::findings::with_half_width;
 use super::provenance;
 use crate::RunRow;
+
+/// The last words of every page.
+pub(super) const ORIGIN: &str = "---\n\nA reconstruction from the abstract of \
+    [arXiv 2111.12621](https://arxiv.org/abs/2111.12621), \"Accelerating Deep Learning with Dynamic Data Pruning\" \
+    (Raju, Daruwalla, Lipasti, 2021): the choice of plot, grid and protocol is this project's, and no number here is \
+    the paper's.\n";
 
 pub(super) fn markdown(data: &Data, findings: &str) -> String {
     let input = data.input;
     let title = data.title();
     let mut page = format!("# {title}\n\n");
-    if data.is_reduced() {
-        let _ = writeln!(
-            page,
-            "> **Reduced scale.** This is the `{}` profile: {}. It is not the full protocol: what \
-             fails here may hold at full scale, and the other way round.\n",
-            input.profile,
-            sentence_part(input.profile_summary)
-        );
-    } else {
-        let _ = writeln!(
-            page,
-            "Profile `{}`: {}.\n",
-            input.profile,
-            sentence_part(input.profile_summary)
-        );
-    }
+    page += &scale(input.profile, input.profile_summary);
     let _ = writeln!(page, "**Claim.** {}\n", data.text(input.claim).trim());
     let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
     let _ = writeln!(
@@ -34,8 +25,8 @@ pub(super) fn markdown(data: &Data, findings: &str) -> String {
         "The same plot as [vectors]({0}.svg); its numbers as [CSV]({0}.csv).\n",
         input.id
     );
-    for gap in data.gaps() {
-        let _ = writeln!(page, "**{gap}**\n");
+    for warning in data.gaps().into_iter().chain(data.mixed_machines()) {
+        let _ = writeln!(page, "**{warning}**\n");
     }
     let _ = writeln!(page, "## How to read it\n\n{}\n", data.text(input.how_to_read).trim());
     let findings = findings.trim();
@@ -54,10 +45,23 @@ pub(super) fn markdown(data: &Data, findings: &str) -> String {
         let _ = writeln!(page, "| {what} | {} |", value.replace('|', "\\|"));
     }
     let _ = writeln!(page, "\nTo make it again:\n\n```\n{}\n```\n", input.command.trim());
-    page + "---\n\nA reconstruction from the abstract of \
-            [arXiv 2111.12621](https://arxiv.org/abs/2111.12621), \"Accelerating Deep Learning with Dynamic Data Pruning\" \
-            (Raju, Daruwalla, Lipasti, 2021): the choice of plot, grid and protocol is this project's, and no number here is \
-            the paper's.\n"
+    page + ORIGIN
+}
+
+/// What profile it is and, unless that is the full protocol, that it is not.
+pub(super) fn scale(profile: &str, summary: &str) -> String {
+    let summary = match summary.trim().trim_end_matches('.') {
+        "" => String::new(),
+        summary => format!(": {summary}"),
+    };
+    if is_reduced(profile) {
+        format!(
+            "> **Reduced scale.** This is the `{profile}` profile{summary}. It is not the full protocol: what fails here may \
+             hold at full scale, and the other way round.\n\n"
+        )
+    } else {
+        format!("Profile `{profile}`{summary}.\n\n")
+    }
 }
 
 /// The table of all points of all lines.
@@ -66,7 +70,7 @@ fn numbers(data: &Data) -> String {
         "Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
          chosen on the test set; *train* is on all training samples after the last epoch, not augmented. *Full epochs*: samples \
          trained on, divided by the training samples. *Seconds*: the whole run, evaluation included. *Relative*: scoring, \
-         selection and training over those of full data.\n\n\
+         selection and training over those of full data; ? where they were not timed, or on another machine.\n\n\
          | data set | method | s | n | last | best | train | full epochs | seconds | relative time | relative operations |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -74,15 +78,19 @@ fn numbers(data: &Data) -> String {
         let full = data.full(line.dataset);
         for point in &line.points {
             let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
-            let relative = |of: fn(&RunRow) -> f64| {
-                full.map_or_else(
-                    || "?".to_owned(),
-                    |full| format!("{:.2}", mean(of) / full.summary(of).mean),
-                )
+            let relative = |cost| {
+                let relative = full.and_then(|full| point.relative(full, cost));
+                relative.map_or_else(|| "?".to_owned(), |relative| format!("{:.2}", relative.mean))
+            };
+            let seconds = mean(|run| run.total_seconds);
+            let seconds = if seconds.is_finite() {
+                format!("{seconds:.1}")
+            } else {
+                "?".to_owned()
             };
             let _ = writeln!(
                 text,
-                "| {} | {} | {} % | {} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {} | {} |",
+                "| {} | {} | {} % | {} | {} | {:.2} | {:.2} | {:.1} | {seconds} | {} | {} |",
                 dataset_title(line.dataset),
                 line.label,
                 percent(point.pruned_fraction),
@@ -91,16 +99,10 @@ fn numbers(data: &Data) -> String {
                 100.0 * mean(|run| run.test_accuracy_best),
                 100.0 * mean(|run| run.train_accuracy_last),
                 mean(RunRow::full_epoch_equivalents),
-                mean(|run| run.total_seconds),
-                relative(RunRow::method_seconds),
-                relative(RunRow::method_flops),
+                relative(SECONDS),
+                relative(OPERATIONS),
             );
         }
     }
     text
-}
-
-/// A sentence without its full stop, so that it can stand inside another.
-fn sentence_part(text: &str) -> &str {
-    text.trim().trim_end_matches('.')
 }

@@ -5,7 +5,7 @@ use super::legend::Legend;
 use super::scene::{Align, Rectangle, Scene, Text};
 use super::theme::{Color, INK, NOTE_SIZE, QUIET, SUBTITLE_SIZE, TITLE_SIZE};
 
-const MARGIN: f64 = 22.0;
+pub(crate) const MARGIN: f64 = 22.0;
 const LEGEND_WIDTH: f64 = 196.0;
 const BEFORE_LEGEND: f64 = 26.0;
 /// Room for what belongs to a panel but stands outside it: marks, labels, heading.
@@ -43,6 +43,19 @@ pub(crate) fn begin(words: &Words, legend: &Legend, columns: usize, rows: usize)
     let panels = if rows == 1 { 440.0 } else { 380.0 * rows as f64 };
     let height = panels.max(above + legend.height(LEGEND_WIDTH));
 
+    let (scene, area) = between_words(words, width, height, |scene, area| {
+        legend.draw(scene, (area.right - LEGEND_WIDTH, area.top + above), LEGEND_WIDTH);
+    });
+    (scene, Grid { columns, rows, area })
+}
+
+/// A scene with its words and what `draw` draws between them, in an area of the given height. Gives the area.
+pub(crate) fn between_words(
+    words: &Words,
+    width: f64,
+    height: f64,
+    draw: impl FnOnce(&mut Scene, &Rectangle),
+) -> (Scene, Rectangle) {
     let mut scene = Scene::new(width, 0.0);
     let mut y = MARGIN - 4.0;
     y = write(&mut scene, &[&words.title], TITLE_SIZE, true, INK, y);
@@ -53,13 +66,13 @@ pub(crate) fn begin(words: &Words, legend: &Legend, columns: usize, rows: usize)
         right: width - MARGIN,
         bottom: y + 22.0 + height,
     };
-    legend.draw(&mut scene, (area.right - LEGEND_WIDTH, area.top + above), LEGEND_WIDTH);
+    draw(&mut scene, &area);
     y = write(&mut scene, &words.notes, NOTE_SIZE, false, INK, area.bottom + 4.0);
     y += NOTE_SIZE + 10.0;
     let footer = Text::new(&words.footer, (width - MARGIN, y), NOTE_SIZE - 1.0).color(QUIET);
     scene.text(footer.align(Align::Right));
     scene.height = (y + 14.0).ceil();
-    (scene, Grid { columns, rows, area })
+    (scene, area)
 }
 
 impl Grid {

@@ -40,6 +40,15 @@ pub(crate) enum Family {
     Dynamic,
 }
 
+/// A colour for each value from `low` to `high`: light ones for little, so that a print in grey keeps their order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ColorScale {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    /// Colours at equal distances, with even steps between them.
+    stops: &'static [Color],
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct MethodStyle {
     pub(crate) family: Family,
@@ -60,6 +69,35 @@ const BLUE: Color = Color(0x00, 0x72, 0xb2);
 const VERMILLION: Color = Color(0xd5, 0x5e, 0x00);
 const PURPLE: Color = Color(0xcc, 0x79, 0xa7);
 const INDIGO: Color = Color(0x33, 0x22, 0x88);
+
+/// Agreement from the opposite (vermillion) over none (white) to the same (blue).
+pub(crate) const CORRELATION: ColorScale = ColorScale {
+    low: -1.0,
+    high: 1.0,
+    stops: &[
+        Color(0x8f, 0x3c, 0x00),
+        VERMILLION,
+        Color(0xf3, 0xb4, 0x86),
+        WHITE,
+        Color(0x9c, 0xc8, 0xe3),
+        BLUE,
+        Color(0x00, 0x45, 0x70),
+    ],
+};
+/// A share, from nothing (white) to all (dark green).
+pub(crate) const SHARE: ColorScale = ColorScale {
+    low: 0.0,
+    high: 1.0,
+    stops: &[
+        WHITE,
+        Color(0xd9, 0xf0, 0xea),
+        Color(0x99, 0xd8, 0xc7),
+        GREEN,
+        Color(0x00, 0x59, 0x42),
+    ],
+};
+/// Cells that say nothing.
+pub(crate) const EMPTY: Color = Color(0xee, 0xee, 0xee);
 
 pub(crate) const GRID: Stroke = Stroke {
     color: Color(0xe4, 0xe4, 0xe4),
@@ -106,7 +144,8 @@ impl MethodStyle {
             "random-static" => (Static, GRAY, Marker::Square),
             "static" if label.contains("forget") => (Static, GREEN, Marker::Diamond),
             "static" if label.contains("el2n") => (Static, PURPLE, Marker::TriangleUp),
-            "static" => (Static, DARK_YELLOW, Marker::TriangleDown),
+            "static" if label.contains("grand") => (Static, DARK_YELLOW, Marker::TriangleDown),
+            "static" => (Static, INDIGO, Marker::Pentagon),
             "random-dynamic" => (Dynamic, BLUE, Marker::Circle),
             "uncertainty" => (Dynamic, SKY_BLUE, Marker::TriangleDown),
             "epsilon-greedy" => (Dynamic, ORANGE, Marker::Square),
@@ -166,9 +205,45 @@ impl Family {
 impl Color {
     /// Towards white for a positive share, towards black for a negative one.
     fn shade(self, share: f64) -> Self {
-        let target = if share > 0.0 { 255.0 } else { 0.0 };
-        let mix = |channel: u8| (f64::from(channel) + share.abs() * (target - f64::from(channel))).round() as u8;
-        Self(mix(self.0), mix(self.1), mix(self.2))
+        self.mix(if share > 0.0 { WHITE } else { BLACK }, share.abs())
+    }
+
+    fn mix(self, other: Self, share: f64) -> Self {
+        let mix = |from: u8, to: u8| (f64::from(from) + share * (f64::from(to) - f64::from(from))).round() as u8;
+        Self(mix(self.0, other.0), mix(self.1, other.1), mix(self.2, other.2))
+    }
+
+    /// The colour of a text on this one that reads best: the contrasts of WCAG 2, section 1.4.3.
+    pub(crate) fn ink(self) -> Self {
+        if self.contrast(BLACK) >= self.contrast(WHITE) {
+            BLACK
+        } else {
+            WHITE
+        }
+    }
+
+    /// The ratio of luminances, 1 to 21.
+    pub(crate) fn contrast(self, other: Self) -> f64 {
+        let (a, b) = (self.luminance() + 0.05, other.luminance() + 0.05);
+        (a / b).max(b / a)
+    }
+
+    fn luminance(self) -> f64 {
+        let linear = |channel: u8| match f64::from(channel) / 255.0 {
+            dark if dark <= 0.04045 => dark / 12.92,
+            light => ((light + 0.055) / 1.055).powf(2.4),
+        };
+        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
+    }
+}
+
+impl ColorScale {
+    /// The colour of a value; values beyond the ends take the ends'.
+    pub(crate) fn color(&self, value: f64) -> Color {
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        let at = share * (self.stops.len() - 1) as f64;
+        let index = (at as usize).min(self.stops.len() - 2);
+        self.stops[index].mix(self.stops[index + 1], at - index as f64)
     }
 }
 
@@ -206,6 +281,25 @@ impl Marker {
                 (0..4)
                     .flat_map(|turn| quarter.map(|(x, y)| [(x, y), (-y, x), (-x, -y), (y, -x)][turn]))
                     .collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CORRELATION, SHARE, WHITE};
+
+    #[test]
+    fn nothing_is_white_and_every_number_can_be_read() {
+        assert_eq!((CORRELATION.color(0.0), SHARE.color(0.0)), (WHITE, WHITE));
+        assert_eq!(CORRELATION.color(-7.0), CORRELATION.color(-1.0));
+        for scale in [CORRELATION, SHARE] {
+            for step in 0..=100 {
+                let value = scale.low + f64::from(step) / 100.0 * (scale.high - scale.low);
+                let color = scale.color(value);
+                let contrast = color.contrast(color.ink());
+                assert!(contrast >= 4.5, "{value}: {color:?} has the contrast {contrast}");
             }
         }
     }

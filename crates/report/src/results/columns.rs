@@ -7,7 +7,7 @@ use polars::prelude::{Column, DataFrame, DataType, NamedFrom as _, PolarsResult,
 pub struct ColumnInfo {
     /// Its name, the same in Parquet, TOML, Rust and on plots.
     pub name: &'static str,
-    /// Its Parquet logical type: `string`, `bool`, `uint32`, `uint64` or `double`.
+    /// Its Parquet logical type: `string`, `bool`, `uint32`, `uint64`, `float` or `double`.
     pub kind: &'static str,
     /// Whether it may hold nulls. A nullable column may also be absent: it then reads as null.
     pub nullable: bool,
@@ -44,6 +44,7 @@ value!(String, "string", str);
 value!(bool, "bool", bool);
 value!(u32, "uint32", u32);
 value!(u64, "uint64", u64);
+value!(f32, "float", f32);
 value!(f64, "double", f64);
 
 impl Value for Option<f64> {

@@ -1,7 +1,7 @@
 //! Made-up but plausible results, for tests and for looking at plots; no run ever gave these numbers.
 #![allow(dead_code, reason = "every test uses another part")]
 
-use dynaprune_report::{EpochRow, Planned, RunRow};
+use dynaprune_report::{AgreementInput, EpochRow, Planned, RunRow, ScoreColumn, ScoreRow, ScoringRunRow};
 
 /// What to make up.
 pub(crate) struct Grid<'a> {
@@ -102,9 +102,9 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         "uncertainty" => (0.41, 2.6),
         "epsilon-greedy" => (0.33, 2.9),
         "ucb" => (0.24, 2.8),
-        "static forget" => (0.33, 3.6),
-        "static el2n" => (0.52, 4.2),
-        "static grand" => (0.58, 3.3),
+        "forget" => (0.33, 3.6),
+        "el2n@10" => (0.52, 4.2),
+        "grand@10" => (0.58, 3.3),
         _ => (0.30, 2.0),
     };
     let noise = |step: u64| 2.0 * (mix(id ^ mix(step)) >> 11) as f64 / (1u64 << 53) as f64 - 1.0;
@@ -115,9 +115,9 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
     let scores = matches!(method, "uncertainty" | "epsilon-greedy" | "ucb");
     // Seconds and operations of scoring before training, in epochs on full data.
     let before = match method {
-        "static forget" => f64::from(grid.epochs),
-        "static el2n" => f64::from(grid.epochs) * 0.4,
-        "static grand" => f64::from(grid.epochs) * 0.7,
+        "forget" => f64::from(grid.epochs),
+        "el2n@10" => f64::from(grid.epochs) * 0.4,
+        "grand@10" => f64::from(grid.epochs) * 0.7,
         _ => 0.0,
     };
     let epoch_seconds = 9.0 * kept as f64 / 10_000.0;
@@ -160,14 +160,18 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
         profile: grid.profile.to_owned(),
         dataset: dataset.to_owned(),
         model: "resnet18".to_owned(),
-        method: method.split(' ').next().unwrap_or(method).to_owned(),
+        method: registered(method).to_owned(),
         method_label: method.to_owned(),
         pruned_fraction,
         seed,
         epochs: grid.epochs,
         steps: epochs.iter().map(|row| row.steps).sum(),
         samples_seen: epochs.iter().map(|row| row.samples).sum(),
-        unique_samples_seen: if method == "random-static" { kept } else { samples },
+        unique_samples_seen: if matches!(registered(method), "static" | "random-static") {
+            kept
+        } else {
+            samples
+        },
         train_samples: samples,
         kept_samples: kept,
         test_samples: 10_000,
@@ -196,6 +200,18 @@ fn run(grid: &Grid, dataset: &str, method: &str, pruned_fraction: f64, seed: u64
     (run, epochs)
 }
 
+/// The method that a label belongs to.
+fn registered(label: &str) -> &str {
+    let is_score = ["forget", "el2n", "grand", "input-norm"]
+        .iter()
+        .any(|score| label.starts_with(score));
+    if is_score {
+        "static"
+    } else {
+        label.split(' ').next().unwrap_or(label)
+    }
+}
+
 /// As much of a spec as pages quote.
 fn spec(method: &str) -> String {
     let scoring = r#"{"score":"loss","score_source":"forward-pass","first_round":"random","ema_weight":0.8}"#;
@@ -209,6 +225,110 @@ fn spec(method: &str) -> String {
     format!(
         r#"{{"dataset":{{"name":"cifar10","subset_seed":0}},"model":{{"name":"resnet18","options":{{"width":16}}}},"method":{{"name":"{method}","options":{options}}},"training":{{"epochs":60,"batch_size":128,"learning_rate":0.1,"schedule":{{"kind":"step","milestones":[18,36,48],"factor":0.2}},"horizontal_flip":true}},"selection":{{"selection_period":{period},"class_balance":false,"scoring":{scoring}}}}}"#
     )
+}
+
+/// Labels of scores, short ones first.
+pub(crate) const SCORES: &[&str] = &[
+    "forget",
+    "el2n@10",
+    "grand@10",
+    "grand@0",
+    "input-norm",
+    "el2n@20",
+    "random",
+    "grand@10 parameters=last-layer",
+    "forget never_learned=presentations measured_on=clean",
+];
+
+pub(crate) fn scores(labels: &[&str]) -> Vec<ScoreColumn> {
+    let score = |label: &&str| ScoreColumn {
+        label: (*label).to_owned(),
+        details: "mean over 3 runs; made up".to_owned(),
+    };
+    labels.iter().map(score).collect()
+}
+
+/// Correlations and overlaps such as forget, EL2N and GraNd have.
+pub(crate) fn agreement<'a>(scores: &'a [ScoreColumn], pruned_fractions: &[f64]) -> AgreementInput<'a> {
+    let trained = |score: &ScoreColumn| !["grand@0", "input-norm", "random"].contains(&score.label.as_str());
+    let rho = |a: &ScoreColumn, b: &ScoreColumn| {
+        let noise = |score: &ScoreColumn| (hash(&score.label) >> 11) as f64 / (1u64 << 53) as f64 - 0.5;
+        match (trained(a), trained(b)) {
+            _ if a == b => 1.0,
+            (true, true) => 0.9 + 0.2 * noise(a) * noise(b),
+            (false, false) if a.label != "random" && b.label != "random" => 0.96,
+            _ => 0.6 * noise(a) * noise(b),
+        }
+    };
+    let matrix = |of: &dyn Fn(f64) -> f64| -> Vec<Vec<f64>> {
+        let row = |a| scores.iter().map(|b| of(rho(a, b))).collect();
+        scores.iter().map(row).collect()
+    };
+    AgreementInput {
+        title: "CIFAR-10: how far scores agree",
+        profile: "laptop",
+        profile_summary: "few samples",
+        notes: "*These numbers are made up.*",
+        command: "dynaprune agreement --made-up",
+        scores,
+        samples: 6_000,
+        spearman: matrix(&|rho| rho),
+        overlaps: pruned_fractions
+            .iter()
+            .map(|&s| (s, matrix(&|rho| (1.0 - s) + s * rho.max(0.0))))
+            .collect(),
+        published: &[],
+    }
+}
+
+/// A table of scores with a sample that was never learned.
+pub(crate) fn score_rows(samples: u32) -> Vec<ScoreRow> {
+    let row = |sample| ScoreRow {
+        dataset: "cifar10".to_owned(),
+        split: "train".to_owned(),
+        sample,
+        label: sample % 10,
+        score: if sample == 7 { f32::INFINITY } else { any(sample) },
+        scorer: "forget".to_owned(),
+        variant: "never-learned-infinity".to_owned(),
+        runs: 3,
+        epoch: 60,
+        model: "resnet18".to_owned(),
+        profile: "laptop".to_owned(),
+        spec_hash: "0123456789abcdef".to_owned(),
+        dataset_checksum: format!("{:064x}", hash("cifar10")),
+        scoring_seconds: 1234.5,
+        scoring_flops: 1.25e15,
+        device: "cpu: 2 threads of a made-up processor".to_owned(),
+        threads: 2,
+        code_version: "0.1.0 (made up)".to_owned(),
+        made_at: "2026-01-31T12:00:00Z".to_owned(),
+        spec: spec("full"),
+    };
+    (0..samples).map(row).collect()
+}
+
+/// What a scoring run measured.
+pub(crate) fn scoring_run_rows(samples: u32) -> Vec<ScoringRunRow> {
+    let row = |sample| ScoringRunRow {
+        sample,
+        score: any(sample),
+        presentations: 60,
+        learned: sample != 7,
+        seconds: 411.5,
+        flops: 0.4e15,
+        device: "cpu: 2 threads of a made-up processor".to_owned(),
+        threads: 2,
+        code_version: "0.1.0 (made up)".to_owned(),
+        made_at: "2026-01-31T12:00:00Z".to_owned(),
+        spec: spec("full"),
+    };
+    (0..samples).map(row).collect()
+}
+
+/// Any number from 0 to 1, of all bits.
+fn any(sample: u32) -> f32 {
+    (mix(u64::from(sample)) >> 40) as f32 / (1u32 << 24) as f32
 }
 
 fn hash(text: &str) -> u64 {
