@@ -3,6 +3,7 @@
 use crate::figure;
 use dynaprune_datasets::{self as datasets, DATASETS, DatasetInfo};
 use dynaprune_models::{MODELS, ModelInfo};
+use dynaprune_scorers::{self as scorers, SCORERS, ScorerInfo};
 use dynaprune_selectors::{self as selectors, Cadence, Family, METHODS, MethodInfo};
 use dynaprune_spec::{Catalog, Choice, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec, Value};
 
@@ -15,6 +16,7 @@ pub(crate) fn catalog() -> Catalog {
         datasets: DATASETS.iter().map(dataset).collect(),
         models: MODELS.iter().map(model).collect(),
         methods: METHODS.iter().map(method).collect(),
+        scorers: SCORERS.iter().map(scorer).collect(),
         figures: figure::kinds(),
     }
 }
@@ -44,6 +46,63 @@ pub(crate) fn changed_options(choice: &Choice) -> Vec<(&str, &Value)> {
         .collect()
 }
 
+/// A scorer as legends name it: its name, `@` and the epoch it looks at, and what is not as in its original definition:
+/// `el2n@20`, `forget never_learned=zero`.
+pub(crate) fn scorer_label(choice: &Choice) -> String {
+    let mut label = choice.name.clone();
+    if let Ok(epoch) = choice.int("epoch") {
+        label += &format!("@{epoch}");
+    }
+    let options = scorers::scorer(&choice.name).map_or(&[][..], |info| info.options);
+    for option in options.iter().filter(|option| option.name != "epoch") {
+        let usual = match option.kind {
+            scorers::OptionKind::Word(words) => words.first().map(|word| Value::Text(word.word.to_owned())),
+            scorers::OptionKind::Number { default: usual, .. }
+            | scorers::OptionKind::Protocol { original: usual, .. } => Some(Value::Int(i64::from(usual))),
+        };
+        if let Some(value) = choice
+            .options
+            .get(option.name)
+            .filter(|value| usual.as_ref() != Some(*value))
+        {
+            label += &format!(" {}={value}", option.name);
+        }
+    }
+    label
+}
+
+fn scorer(info: &ScorerInfo) -> Entry {
+    let most = i64::from(u32::MAX);
+    let option = |option: &scorers::OptionInfo| OptionSpec {
+        name: option.name.to_owned(),
+        kind: match option.kind {
+            scorers::OptionKind::Word(words) => OptionKind::Choice {
+                default: words.first().map_or_else(String::new, |word| word.word.to_owned()),
+                allowed: words.iter().map(|word| word.word.to_owned()).collect(),
+            },
+            scorers::OptionKind::Number { default, min } => OptionKind::Int {
+                default: Some(i64::from(default)),
+                min: i64::from(min),
+                max: most,
+            },
+            scorers::OptionKind::Protocol { min, .. } => OptionKind::Profile {
+                // A forget score needs runs of full length, so a profile says apart how many.
+                key: match (info.needs, option.name) {
+                    (scorers::Needs::Correctness, "runs") => "forget_runs".to_owned(),
+                    _ => option.name.to_owned(),
+                },
+                min: i64::from(min),
+                max: if option.name == "runs" { 1000 } else { most },
+            },
+        },
+        only_with: option.only_with.map(|(name, word)| (name.to_owned(), word.to_owned())),
+    };
+    Entry {
+        name: info.name.to_owned(),
+        options: info.options.iter().map(option).collect(),
+    }
+}
+
 fn dataset(info: &DatasetInfo) -> DatasetEntry {
     let kind = |kind| match kind {
         datasets::OptionKind::Int { default, min, max } => OptionKind::Int {
@@ -60,6 +119,7 @@ fn dataset(info: &DatasetInfo) -> DatasetEntry {
     let options = info.options.iter().map(|option| OptionSpec {
         name: option.name.to_owned(),
         kind: kind(option.kind),
+        only_with: None,
     });
     let fixed = info.options.is_empty();
     DatasetEntry {
@@ -80,6 +140,7 @@ fn model(info: &ModelInfo) -> Entry {
             min: 1,
             max: MAX_WIDTH,
         },
+        only_with: None,
     };
     Entry {
         name: info.name.to_owned(),
@@ -91,6 +152,7 @@ fn method(info: &MethodInfo) -> MethodEntry {
     let options = info.options.iter().map(|option| OptionSpec {
         name: option.name.to_owned(),
         kind: method_option(option.kind),
+        only_with: None,
     });
     MethodEntry {
         entry: Entry {
@@ -99,6 +161,7 @@ fn method(info: &MethodInfo) -> MethodEntry {
         },
         pruned: info.family != Family::Baseline,
         scored: info.scored,
+        static_scores: info.static_scores,
         rounds: |choice| {
             let cadence = selectors::method(&choice.name).and_then(|info| info.cadence(&method_options(choice)));
             matches!(cadence, Ok(Cadence::EveryRound))

@@ -42,7 +42,7 @@ fn planned(cell: &Cell) -> Planned {
         run_id: cell.id().to_string(),
         dataset: cell.dataset.name.clone(),
         method: cell.method.name.clone(),
-        method_label: method_label(&cell.method),
+        method_label: method_label(cell),
         pruned_fraction: cell.pruned_fraction,
         seed: cell.seed,
     }

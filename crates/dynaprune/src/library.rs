@@ -89,7 +89,8 @@ impl Library {
     }
 }
 
-fn options(spec: &DatasetSpec) -> Result<Options> {
+/// The data set's options as its reader takes them.
+pub(crate) fn options(spec: &DatasetSpec) -> Result<Options> {
     let value = |name: &str, value: &Value| match value {
         Value::Int(value) => Ok(OptionValue::Int(*value)),
         Value::Float(value) => Ok(OptionValue::Float(*value)),

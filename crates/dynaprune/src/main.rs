@@ -13,6 +13,8 @@ mod plan;
 mod profiles;
 mod progress;
 mod rows;
+mod score_store;
+mod scoring;
 mod work;
 mod workspace;
 
@@ -34,6 +36,11 @@ enum Verb {
     /// Lists, checks or fetches data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
+    /// Makes score tables: what static methods rank samples by
+    Score(cmd::score::Args),
+    /// Works with score tables that are there
+    #[command(subcommand)]
+    Scores(cmd::scores::Verb),
     /// Measures how fast training is here, alone or against PyTorch
     Bench(cmd::bench::Args),
 }
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
         Verb::Data(verb) => cmd::data::run(&verb),
+        Verb::Score(args) => cmd::score::run(&args),
+        Verb::Scores(verb) => cmd::scores::run(&verb),
         Verb::Bench(args) => cmd::bench::run(&args),
     };
     match result {

@@ -1,10 +1,13 @@
 //! Which runs a recipe needs, and which of them have been made.
 
+use crate::catalog::scorer_label;
 use crate::library::Library;
+use crate::rows::method_label;
+use crate::score_store::ScoreStore;
 use crate::work::Work;
 use anyhow::Result;
 use dynaprune_report::RunRow;
-use dynaprune_spec::Cell;
+use dynaprune_spec::{Cell, Measurement, ScoreSpec};
 use std::collections::BTreeSet;
 
 /// A run that a recipe needs.
@@ -16,31 +19,113 @@ pub(crate) struct Planned {
     pub(crate) done: bool,
 }
 
-/// All runs of a recipe in a profile, in the order in which they are made.
+impl Planned {
+    /// What a person would call it: `cifar10 ucb s=0.7 seed 0`.
+    pub(crate) fn label(&self) -> String {
+        let Cell {
+            dataset,
+            pruned_fraction,
+            seed,
+            ..
+        } = &self.cell;
+        let method = method_label(&self.cell);
+        format!("{} {method} s={pruned_fraction} seed {seed}", dataset.name)
+    }
+}
+
+/// A scoring run that score tables still need: what is measured in it.
+pub(crate) struct PlannedScoring {
+    pub(crate) measurements: Vec<Measurement>,
+    pub(crate) work: Work,
+}
+
+impl PlannedScoring {
+    /// What a person would call it: `cifar10 scoring el2n@20, grand@20 seed 1000`.
+    pub(crate) fn label(&self) -> String {
+        let Some(first) = self.measurements.first() else {
+            return String::new();
+        };
+        let scorers: Vec<String> = self.measurements.iter().map(|m| scorer_label(&m.scorer)).collect();
+        let cell = &first.cell;
+        format!(
+            "{} scoring {} seed {}",
+            cell.dataset.name,
+            scorers.join(", "),
+            cell.seed
+        )
+    }
+
+    /// The epochs that it trains.
+    pub(crate) fn epochs(&self) -> u32 {
+        let epochs = self.measurements.iter().map(dynaprune_train::epochs_watched);
+        epochs.flatten().max().unwrap_or(0)
+    }
+}
+
+/// The score tables that are still to be made, and the scoring runs they need.
+pub(crate) struct Tables {
+    pub(crate) specs: Vec<ScoreSpec>,
+    pub(crate) scoring: Vec<PlannedScoring>,
+}
+
+impl Tables {
+    /// Compares what is needed with the tables and scoring runs there are, or with none if they are to be made afresh.
+    pub(crate) fn new(specs: Vec<ScoreSpec>, store: &ScoreStore, library: &mut Library, afresh: bool) -> Result<Self> {
+        let mut to_do: Vec<ScoreSpec> = Vec::new();
+        for spec in specs {
+            if (afresh || !store.has(&spec)) && !to_do.contains(&spec) {
+                to_do.push(spec);
+            }
+        }
+        let mut scoring = Vec::new();
+        for measurements in store.missing(to_do.iter(), afresh) {
+            let size = library.size(&measurements[0].cell.dataset)?;
+            scoring.push(PlannedScoring {
+                work: Work::of_scoring(&measurements, &size)?,
+                measurements,
+            });
+        }
+        Ok(Self { specs: to_do, scoring })
+    }
+
+    /// The work of the scoring runs.
+    pub(crate) fn work(&self) -> Work {
+        self.scoring.iter().map(|run| run.work).sum()
+    }
+}
+
+/// All runs of a recipe in a profile, in the order in which they are made: scoring runs first.
 pub(crate) struct Plan {
+    pub(crate) tables: Tables,
     pub(crate) runs: Vec<Planned>,
 }
 
 impl Plan {
-    /// Compares what is needed with the results there are.
-    pub(crate) fn new(cells: Vec<Cell>, results: &[RunRow], library: &mut Library) -> Result<Self> {
+    /// Compares what is needed with the results there are, or with none if they are to be made afresh.
+    pub(crate) fn new(
+        cells: Vec<Cell>,
+        results: &[RunRow],
+        store: &ScoreStore,
+        library: &mut Library,
+        afresh: bool,
+    ) -> Result<Self> {
         let finished: BTreeSet<&str> = results.iter().map(|row| row.run_id.as_str()).collect();
         let mut runs = Vec::with_capacity(cells.len());
         for cell in cells {
             let id = cell.id().to_string();
             runs.push(Planned {
                 work: Work::of(&cell, &library.size(&cell.dataset)?)?,
-                done: finished.contains(id.as_str()),
+                done: !afresh && finished.contains(id.as_str()),
                 id,
                 cell,
             });
         }
-        Ok(Self { runs })
-    }
-
-    /// Forgets that results are there.
-    pub(crate) fn start_afresh(&mut self) {
-        self.runs.iter_mut().for_each(|run| run.done = false);
+        let specs = runs
+            .iter()
+            .filter(|run| !run.done)
+            .filter_map(|run| ScoreSpec::of(&run.cell));
+        let tables = Tables::new(specs.collect(), store, library, afresh)?;
+        Ok(Self { tables, runs })
     }
 
     /// The runs still to be made.
@@ -50,35 +135,54 @@ impl Plan {
 
     /// For people: a line a run, then the sums.
     pub(crate) fn print(&self) {
-        let label = |run: &Planned| run.cell.label();
-        let width = self
-            .runs
+        let scoring = self.tables.scoring.iter().map(|run| {
+            // Several measurements share it: it has no name of its own.
+            (String::new(), run.label(), "to do", run.work)
+        });
+        let runs = self.runs.iter().map(|run| {
+            let state = if run.done { "done" } else { "to do" };
+            (run.id.clone(), run.label(), state, run.work)
+        });
+        let lines: Vec<_> = scoring.chain(runs).collect();
+        let width = lines
             .iter()
-            .map(|run| label(run).chars().count())
+            .map(|(_, label, ..)| label.chars().count())
             .max()
             .unwrap_or(0);
-        for run in &self.runs {
-            let state = if run.done { "done" } else { "to do" };
-            let Work { samples, flops } = run.work;
+        for (id, label, state, Work { samples, flops }) in &lines {
             println!(
-                "{}  {:<width$}  {state:<5}  {:>13} samples  {:>10}",
-                run.id,
-                label(run),
-                thousands(samples),
-                operations(flops)
+                "{id:<16}  {label:<width$}  {state:<5}  {:>13} samples  {:>10}",
+                thousands(*samples),
+                operations(*flops)
             );
         }
-        let to_do: Vec<&Planned> = self.to_do().collect();
-        let samples = to_do.iter().map(|run| run.work.samples).sum();
-        let flops = to_do.iter().map(|run| run.work.flops).sum();
+        let to_do = self.to_do().count();
+        let Work { samples, flops } = self.work();
         println!(
-            "{} runs, {} done, {} to do: {} samples to train on, {} in all",
+            "{} runs, {} done, {to_do} to do{}: {} samples to train on, {} in all",
             self.runs.len(),
-            self.runs.len() - to_do.len(),
-            to_do.len(),
+            self.runs.len() - to_do,
+            self.scoring_to_do(),
             thousands(samples),
             operations(flops)
         );
+    }
+
+    /// `, 10 scoring runs first`, or nothing.
+    pub(crate) fn scoring_to_do(&self) -> String {
+        match self.tables.scoring.len() {
+            0 => String::new(),
+            1 => ", 1 scoring run first".to_owned(),
+            runs => format!(", {runs} scoring runs first"),
+        }
+    }
+
+    /// All that is still to be done.
+    pub(crate) fn work(&self) -> Work {
+        [self.tables.work()]
+            .into_iter()
+            .chain(self.to_do().map(|run| run.work))
+            .sum()
     }
 }
 

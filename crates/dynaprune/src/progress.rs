@@ -1,7 +1,7 @@
 //! How far it is: bars on a terminal, a line for each finished run elsewhere, or nothing.
 
-use crate::plan::{Plan, Planned};
-use dynaprune_train::{EpochRecord, RunRecord, Watch};
+use crate::work::Work;
+use dynaprune_train::{EpochRecord, Watch};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A bar counts work in units of a million operations.
 const UNIT: f64 = 1e6;
 
-/// Tells of the runs of a plan.
+/// Tells of runs, one after the other.
 pub(crate) struct Progress {
     show: Show,
     bars: MultiProgress,
@@ -31,14 +31,14 @@ enum Show {
 }
 
 impl Progress {
-    /// For the runs of `plan` that are still to be made.
-    pub(crate) fn new(plan: &Plan, quiet: bool) -> Self {
+    /// For `runs` runs that together have this much work.
+    pub(crate) fn new(runs: usize, work: Work, quiet: bool) -> Self {
         let show = match (quiet, stderr().is_terminal()) {
             (true, _) => Show::Nothing,
             (false, true) => Show::Bars,
             (false, false) => Show::Lines,
         };
-        let work: f64 = plan.to_do().map(|run| run.work.flops).sum();
+        let work = work.flops;
         let bars = MultiProgress::with_draw_target(match show {
             Show::Bars => ProgressDrawTarget::stderr(),
             Show::Lines | Show::Nothing => ProgressDrawTarget::hidden(),
@@ -50,7 +50,7 @@ impl Progress {
             bars,
             all,
             finished: 0,
-            runs: plan.to_do().count(),
+            runs,
             started: Instant::now(),
             work,
             worked: 0.0,
@@ -58,53 +58,45 @@ impl Progress {
     }
 
     /// A run begins; the answer watches it.
-    pub(crate) fn begin(&self, run: &Planned) -> RunWatch {
+    pub(crate) fn begin(&self, label: String, epochs: u32, work: Work) -> RunWatch {
         self.all.set_prefix(format!("run {}/{}", self.finished + 1, self.runs));
-        let epochs = self.bars.add(ProgressBar::new(u64::from(run.cell.training.epochs)));
+        let epochs = self.bars.add(ProgressBar::new(u64::from(epochs)));
         epochs.set_style(style("{prefix}  epoch {pos}/{len}  {msg}"));
-        epochs.set_prefix(run.cell.label());
+        epochs.set_prefix(label.clone());
         if self.show == Show::Bars {
             // Seconds tick while an epoch takes long.
             self.all.enable_steady_tick(Duration::from_millis(500));
             epochs.tick();
         }
         RunWatch {
+            label,
             all: self.all.clone(),
             epochs,
             before: self.worked,
-            work: run.work.flops,
+            work: work.flops,
             test_accuracy: None,
         }
     }
 
-    /// The run has ended and its result is stored.
-    pub(crate) fn end(&mut self, run: &Planned, record: &RunRecord, watch: RunWatch) {
+    /// The run has ended after so many seconds and its result is stored.
+    pub(crate) fn end(&mut self, watch: RunWatch, outcome: &str, seconds: f64) {
         watch.epochs.finish_and_clear();
         self.bars.remove(&watch.epochs);
         self.finished += 1;
-        self.worked += run.work.flops;
+        self.worked += watch.work;
         self.all.set_position((self.worked / UNIT) as u64);
-        let outcome = match record.diverged {
-            true => "diverged".to_owned(),
-            false => format!(
-                "test {:.2} %, train {:.2} %",
-                100.0 * record.test_accuracy_last,
-                100.0 * record.train_accuracy_last
-            ),
-        };
         let mut line = format!(
-            "[{:>width$}/{}] {}: {outcome}, {:.1} s",
+            "[{:>width$}/{}] {}: {outcome}, {seconds:.1} s",
             self.finished,
             self.runs,
-            run.cell.label(),
-            record.total_seconds,
+            watch.label,
             width = self.runs.to_string().len()
         );
         if self.show == Show::Lines && self.finished < self.runs {
             let left = self
                 .started
                 .elapsed()
-                .mul_f64(((self.work - self.worked) / self.worked).max(0.0));
+                .mul_f64(((self.work - self.worked) / self.worked.max(1.0)).max(0.0));
             line += &format!(" (about {} to go)", HumanDuration(left));
         }
         self.say(&line);
@@ -127,6 +119,7 @@ impl Progress {
 
 /// Watches one run.
 pub(crate) struct RunWatch {
+    label: String,
     all: ProgressBar,
     epochs: ProgressBar,
     /// Operations of the runs before, and of this one.

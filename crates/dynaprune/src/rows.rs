@@ -1,8 +1,8 @@
 //! What a run leaves in the results.
 
-use crate::catalog;
+use crate::{catalog, machine};
 use dynaprune_report::{EpochRow, RunRow};
-use dynaprune_spec::{Cell, Choice, Precision};
+use dynaprune_spec::{Cell, Precision, StaticScores};
 use dynaprune_train::RunRecord;
 use std::time::SystemTime;
 
@@ -10,6 +10,24 @@ use std::time::SystemTime;
 pub(crate) struct Provenance {
     pub(crate) device: String,
     pub(crate) threads: usize,
+    /// Whether seconds are kept: they mean little where other work runs beside.
+    pub(crate) timed: bool,
+}
+
+impl Provenance {
+    /// This machine, with the threads that there are now.
+    pub(crate) fn here(timed: bool) -> Self {
+        Self {
+            device: machine::cpu(),
+            threads: rayon::current_num_threads(),
+            timed,
+        }
+    }
+
+    /// The seconds as they are kept: NaN if they are not.
+    pub(crate) fn seconds(&self, seconds: f64) -> f64 {
+        if self.timed { seconds } else { f64::NAN }
+    }
 }
 
 /// The row of `runs.parquet`.
@@ -20,7 +38,7 @@ pub(crate) fn run_row(cell: &Cell, record: &RunRecord, started: SystemTime, by: 
         dataset: cell.dataset.name.clone(),
         model: cell.model.name.clone(),
         method: cell.method.name.clone(),
-        method_label: method_label(&cell.method),
+        method_label: method_label(cell),
         pruned_fraction: cell.pruned_fraction,
         seed: cell.seed,
         epochs: record.epochs.len() as u32,
@@ -35,12 +53,12 @@ pub(crate) fn run_row(cell: &Cell, record: &RunRecord, started: SystemTime, by: 
         test_accuracy_best: record.test_accuracy_best,
         train_accuracy_last: record.train_accuracy_last,
         train_loss_last: record.train_loss_last,
-        scoring_seconds: record.scoring_seconds,
-        selection_seconds: record.selection_seconds,
-        training_seconds: record.training_seconds,
-        evaluation_seconds: record.evaluation_seconds,
-        other_seconds: record.other_seconds,
-        total_seconds: record.total_seconds,
+        scoring_seconds: by.seconds(record.scoring_seconds),
+        selection_seconds: by.seconds(record.selection_seconds),
+        training_seconds: by.seconds(record.training_seconds),
+        evaluation_seconds: by.seconds(record.evaluation_seconds),
+        other_seconds: by.seconds(record.other_seconds),
+        total_seconds: by.seconds(record.total_seconds),
         scoring_flops: record.scoring_flops,
         training_flops: record.training_flops,
         evaluation_flops: record.evaluation_flops,
@@ -57,7 +75,7 @@ pub(crate) fn run_row(cell: &Cell, record: &RunRecord, started: SystemTime, by: 
 }
 
 /// The rows of `epochs.parquet`.
-pub(crate) fn epoch_rows(cell: &Cell, record: &RunRecord) -> Vec<EpochRow> {
+pub(crate) fn epoch_rows(cell: &Cell, record: &RunRecord, by: &Provenance) -> Vec<EpochRow> {
     let run_id = cell.id().to_string();
     let row = |epoch: &dynaprune_train::EpochRecord| EpochRow {
         run_id: run_id.clone(),
@@ -69,19 +87,23 @@ pub(crate) fn epoch_rows(cell: &Cell, record: &RunRecord) -> Vec<EpochRow> {
         train_accuracy: epoch.train_accuracy,
         test_accuracy: epoch.test_accuracy,
         test_loss: epoch.test_loss,
-        scoring_seconds: epoch.scoring_seconds,
-        selection_seconds: epoch.selection_seconds,
-        training_seconds: epoch.training_seconds,
-        evaluation_seconds: epoch.evaluation_seconds,
-        other_seconds: epoch.other_seconds,
+        scoring_seconds: by.seconds(epoch.scoring_seconds),
+        selection_seconds: by.seconds(epoch.selection_seconds),
+        training_seconds: by.seconds(epoch.training_seconds),
+        evaluation_seconds: by.seconds(epoch.evaluation_seconds),
+        other_seconds: by.seconds(epoch.other_seconds),
     };
     record.epochs.iter().map(row).collect()
 }
 
-/// The method's name with the options that differ from their defaults: `ucb c=2`.
-pub(crate) fn method_label(method: &Choice) -> String {
-    let mut label = method.name.clone();
-    for (name, value) in catalog::changed_options(method) {
+/// The method's name with the options that differ from their defaults: `ucb c=2`; of a `static` method its scores.
+pub(crate) fn method_label(cell: &Cell) -> String {
+    let mut label = match &cell.selection.static_scores {
+        Some(StaticScores::Scorer(scorer)) => catalog::scorer_label(scorer),
+        Some(StaticScores::Table(table)) => table.label.clone(),
+        None => cell.method.name.clone(),
+    };
+    for (name, value) in catalog::changed_options(&cell.method) {
         label += &format!(" {name}={value}");
     }
     label
@@ -90,18 +112,53 @@ pub(crate) fn method_label(method: &Choice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dynaprune_spec::Value;
-    use std::collections::BTreeMap;
+    use crate::catalog::catalog;
+    use dynaprune_spec::{Profile, Recipe};
+    use std::fs;
 
     #[test]
     fn only_what_differs_from_the_default_is_in_the_label() {
-        let label = |c: f64| {
-            method_label(&Choice {
-                name: "ucb".to_owned(),
-                options: BTreeMap::from([("c".to_owned(), Value::Float(c))]),
-            })
-        };
-        assert_eq!(label(1.0), "ucb");
-        assert_eq!(label(0.5), "ucb c=0.5");
+        let folder = tempfile::tempdir().unwrap();
+        let (recipe, profile) = (folder.path().join("r.toml"), folder.path().join("p.toml"));
+        let methods = [
+            ("\"ucb\"", "ucb"),
+            ("{ name = \"ucb\", c = 1.0 }", "ucb"),
+            ("{ name = \"ucb\", c = 0.5 }", "ucb c=0.5"),
+            ("{ name = \"static\", scorer = \"el2n\" }", "el2n@2"),
+            (
+                "{ name = \"static\", scorer = \"el2n\", runs = 3, epoch = 5 }",
+                "el2n@5 runs=3",
+            ),
+            ("{ name = \"static\", scorer = \"forget\" }", "forget"),
+            (
+                "{ name = \"static\", scorer = \"forget\", never_learned = \"zero\" }",
+                "forget never_learned=zero",
+            ),
+            (
+                "{ name = \"static\", scorer = \"grand\", parameters = \"last-layer\", epoch = 0 }",
+                "grand@0 parameters=last-layer",
+            ),
+            ("{ name = \"static\", scorer = \"input-norm\" }", "input-norm"),
+        ];
+        fs::write(
+            &profile,
+            "summary = \"\"\nseeds = 1\nmodel = { name = \"cnn\" }\n[training]\nepochs = 20\nbatch_size = 8\n\
+             learning_rate = 0.1\nschedule = { kind = \"constant\" }\n[selection]\nselection_period = 1\n",
+        )
+        .unwrap();
+        for (method, label) in methods {
+            fs::write(
+                &recipe,
+                format!(
+                    "title = \"\"\nclaim = \"\"\nhow_to_read = \"\"\nfigure = \"accuracy-vs-epoch\"\ndatasets = [\"digits\"]\n\
+                     pruned_fractions = [0.5]\nmethods = [{method}]\n"
+                ),
+            )
+            .unwrap();
+            let recipe = Recipe::load(&recipe, &catalog()).unwrap();
+            let profile = Profile::load(&profile, &catalog()).unwrap();
+            let cells = recipe.cells(&profile, None, &|_| Err(String::new())).unwrap();
+            assert_eq!(method_label(&cells[0]), label);
+        }
     }
 }

@@ -3,7 +3,8 @@
 use crate::failure::BadInput;
 use crate::library::Size;
 use anyhow::{Result, anyhow};
-use dynaprune_spec::{Budget, Cell, FirstRound, ScoreSource, kept};
+use dynaprune_models::Graph;
+use dynaprune_spec::{Budget, Cell, FirstRound, Measurement, ScoreSource, kept};
 
 /// The counted work of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,15 +25,46 @@ impl Work {
             let message = format!("{}: none of {} samples is kept", cell.label(), size.train_samples);
             return Err(BadInput::new(message).into());
         }
-        let info = dynaprune_models::find(&cell.model.name).ok_or_else(|| anyhow!("unknown network"))?;
-        let width = usize::try_from(cell.model.int("width")?)?;
-        let graph = (info.build)(size.input, width)?;
+        let graph = graph(cell, size)?;
         let passes = Passes::of(cell, size);
         let backward = passes.trained as f64 * graph.backward_flops();
         let forward = (passes.trained + passes.looked_at) as f64 * graph.forward_flops();
         Ok(Self {
             samples: passes.trained,
             flops: forward + backward,
+        })
+    }
+
+    /// The training that these measurements share; their own passes over the samples are not counted.
+    ///
+    /// # Errors
+    /// As [`Work::of`], or if a scorer is unknown.
+    pub(crate) fn of_scoring(measurements: &[Measurement], size: &Size) -> Result<Self> {
+        let Some(first) = measurements.first() else {
+            return Ok(Self::default());
+        };
+        let epochs = measurements.iter().map(dynaprune_train::epochs_watched);
+        let epochs = epochs.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
+        let graph = graph(&first.cell, size)?;
+        let samples = u64::from(epochs) * size.train_samples as u64;
+        Ok(Self {
+            samples,
+            flops: samples as f64 * (graph.forward_flops() + graph.backward_flops()),
+        })
+    }
+}
+
+fn graph(cell: &Cell, size: &Size) -> Result<Graph> {
+    let info = dynaprune_models::find(&cell.model.name).ok_or_else(|| anyhow!("unknown network"))?;
+    let width = usize::try_from(cell.model.int("width")?)?;
+    Ok((info.build)(size.input, width)?)
+}
+
+impl std::iter::Sum for Work {
+    fn sum<I: Iterator<Item = Self>>(works: I) -> Self {
+        works.fold(Self::default(), |sum, work| Self {
+            samples: sum.samples + work.samples,
+            flops: sum.flops + work.flops,
         })
     }
 }
@@ -135,6 +167,7 @@ mod tests {
             selection: Selection {
                 selection_period: Some(2),
                 class_balance: false,
+                static_scores: None,
                 scoring: Some(Scoring {
                     score: Score::Loss,
                     score_source: ScoreSource::ForwardPass,

@@ -44,6 +44,29 @@ pub fn ranks(scores: &[f32]) -> Result<Vec<f64>, Error> {
     Ok(ranks)
 }
 
+/// The area under the ROC curve of a score that is to find the marked samples: the probability that a marked sample scores
+/// higher than another, ties counting half. 1 finds them all first, 0.5 is chance, 0 finds them last.
+///
+/// # Errors
+/// The lists differ in length, a score is NaN, or all samples are marked, or none.
+pub fn auc(scores: &[f32], marked: &[bool]) -> Result<f64, Error> {
+    check_length("the marks", marked.len(), scores.len())?;
+    let ranks = ranks(scores)?;
+    let positive = marked.iter().filter(|&&marked| marked).count() as f64;
+    let negative = marked.len() as f64 - positive;
+    if positive == 0.0 || negative == 0.0 {
+        return Err(Error::AllEqual);
+    }
+    // Mann and Whitney (1947).
+    let sum: f64 = ranks
+        .iter()
+        .zip(marked)
+        .filter(|(_, marked)| **marked)
+        .map(|(rank, _)| rank)
+        .sum();
+    Ok((sum - positive * (positive + 1.0) / 2.0) / (positive * negative))
+}
+
 /// The share of the `k` highest scores that two scores have in common, in `[0, 1]`; independent
 /// scores of N samples share k / N on average.
 ///
@@ -98,6 +121,21 @@ mod tests {
         let x = [3.0, 0.0, 0.0, 1.0, 5.0, 2.0, 2.0, 2.0, 0.0, 9.0];
         let y = [1.0, 0.0, 2.0, 1.0, 4.0, 0.0, 2.0, 3.0, 1.0, 3.0];
         assert!((spearman(&x, &y).unwrap() - 0.552_383_735_878_698).abs() < 1e-14);
+    }
+
+    /// ```python
+    /// from sklearn.metrics import roc_auc_score
+    /// roc_auc_score([0, 1, 1, 0, 1, 0, 0, 1], A), roc_auc_score([1, 0, 1, 0, 1, 0, 1, 0], A)
+    /// ```
+    #[test]
+    fn the_area_agrees_with_scikit_learn() {
+        let marked = [false, true, true, false, true, false, false, true];
+        assert_eq!(auc(&A, &marked), Ok(1.0));
+        let marked = [true, false, true, false, true, false, true, false];
+        assert_eq!(auc(&A, &marked), Ok(0.593_75));
+        assert_eq!(auc(&[f32::INFINITY, 1.0, 2.0], &[true, false, false]), Ok(1.0));
+        assert_eq!(auc(&A, &[true; 8]), Err(Error::AllEqual));
+        assert!(auc(&A, &[true; 3]).is_err());
     }
 
     #[test]

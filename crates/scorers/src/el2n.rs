@@ -7,16 +7,37 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{Needs, ScorerInfo, VariantInfo};
+use crate::registry::{EPOCH, Needs, OptionInfo, OptionKind, RUNS, ScorerInfo, WordInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "el2n",
     summary: "length of the error vector, softmax minus one-hot, early in training",
     needs: Needs::Probabilities,
-    variants: &[VariantInfo {
-        name: "mean-over-runs",
-        summary: "one checkpoint a run, the mean over runs",
-    }],
+    options: &[
+        OptionInfo {
+            name: "measured",
+            summary: "when in a run",
+            kind: OptionKind::Word(&[
+                WordInfo {
+                    word: "checkpoint",
+                    summary: "once, after `epoch` epochs, in evaluation mode and not augmented",
+                },
+                WordInfo {
+                    word: "training",
+                    summary: "the mean over the outputs of the training steps, augmented, from one epoch to another",
+                },
+            ]),
+            only_with: None,
+        },
+        OptionInfo {
+            name: "from_epoch",
+            summary: "the first epoch of the mean, counted from 1",
+            kind: OptionKind::Number { default: 1, min: 1 },
+            only_with: Some(("measured", "training")),
+        },
+        EPOCH,
+        RUNS,
+    ],
 };
 
 /// How far a row of probabilities may sum from 1: room for half precision.

@@ -81,8 +81,8 @@ pub enum Error {
     /// There are no scoring runs to combine.
     #[error("no scoring runs: expected at least one")]
     NoRuns,
-    /// All scores are equal, so they rank nothing.
-    #[error("all scores are equal: a rank correlation is not defined")]
+    /// All scores, or all marks, are equal, so they rank nothing.
+    #[error("all are equal: no ranking can be compared")]
     AllEqual,
     /// More samples were asked for than there are.
     #[error("asked for the {k} highest of {samples} scores: expected 1 to {samples}")]

@@ -8,24 +8,52 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{Needs, ScorerInfo, VariantInfo};
+use crate::registry::{Needs, OptionInfo, OptionKind, ScorerInfo, WordInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "forget",
     summary: "how often training lost the sample again after it had been classified correctly",
     needs: Needs::Correctness,
-    variants: &[
-        VariantInfo {
-            name: "never-learned-infinity",
-            summary: "a sample never learned ranks above all others",
+    options: &[
+        OptionInfo {
+            name: "counted_on",
+            summary: "the presentations that count",
+            kind: OptionKind::Word(&[
+                WordInfo {
+                    word: "training",
+                    summary: "those of the training steps, augmented, by the network that the step then changes",
+                },
+                WordInfo {
+                    word: "clean-pass",
+                    summary: "one after each epoch, in evaluation mode and not augmented",
+                },
+            ]),
+            only_with: None,
         },
-        VariantInfo {
-            name: "never-learned-presentations",
-            summary: "a sample never learned counts as forgotten at every presentation",
+        OptionInfo {
+            name: "never_learned",
+            summary: "the score of a sample that was never classified correctly",
+            kind: OptionKind::Word(&[
+                WordInfo {
+                    word: "infinity",
+                    summary: "above all others",
+                },
+                WordInfo {
+                    word: "presentations",
+                    summary: "as if forgotten at every presentation (the code of Toneva et al.)",
+                },
+                WordInfo {
+                    word: "zero",
+                    summary: "as if never forgotten, among the easiest (DeepCore, CCS, DUAL)",
+                },
+            ]),
+            only_with: None,
         },
-        VariantInfo {
-            name: "never-learned-zero",
-            summary: "a sample never learned counts as never forgotten, among the easiest",
+        OptionInfo {
+            name: "runs",
+            summary: "scoring runs of full length whose events are summed",
+            kind: OptionKind::Protocol { original: 1, min: 1 },
+            only_with: None,
         },
     ],
 };
@@ -62,6 +90,25 @@ impl ForgetCounter {
             presentations: vec![0; samples],
             status: vec![Status::NeverLearned; samples],
         }
+    }
+
+    /// What was counted before, by sample: a counter to combine with others.
+    ///
+    /// # Errors
+    /// The lists differ in length.
+    pub fn of_counts(events: Vec<u32>, presentations: Vec<u32>, learned: &[bool]) -> Result<Self, Error> {
+        check_length("`presentations`", presentations.len(), events.len())?;
+        check_length("`learned`", learned.len(), events.len())?;
+        // How its last presentation went is not known, and does not matter to what is counted so far.
+        let status = learned.iter().map(|&learned| match learned {
+            true => Status::Correct,
+            false => Status::NeverLearned,
+        });
+        Ok(Self {
+            status: status.collect(),
+            events,
+            presentations,
+        })
     }
 
     /// Takes in presentations of samples: `correct[j]` says whether sample `indices[j]` was
@@ -125,14 +172,14 @@ pub enum NeverLearned {
 }
 
 impl NeverLearned {
-    /// The meaning of a variant of the scorer `forget`.
+    /// The meaning of a word of the option `never_learned`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] lists the variants there are.
-    pub fn of_variant(name: &str) -> Result<Self, Error> {
-        Ok(match INFO.variant(name)?.name {
-            "never-learned-presentations" => Self::Presentations,
-            "never-learned-zero" => Self::Zero,
+    /// [`Error::Unknown`] lists the words there are.
+    pub fn of(word: &str) -> Result<Self, Error> {
+        Ok(match INFO.word("never_learned", word)?.word {
+            "presentations" => Self::Presentations,
+            "zero" => Self::Zero,
             _ => Self::Infinity,
         })
     }
@@ -217,14 +264,29 @@ mod tests {
 
     #[test]
     fn every_variant_scores_samples_never_learned_in_its_way() {
-        let variants = INFO.variants.iter().map(|variant| variant.name);
-        for (variant, unlearned) in variants.zip([f32::INFINITY, 6.0, 0.0]) {
-            let never_learned = NeverLearned::of_variant(variant).unwrap();
+        let words = ["infinity", "presentations", "zero"];
+        for (variant, unlearned) in words.into_iter().zip([f32::INFINITY, 6.0, 0.0]) {
+            let never_learned = NeverLearned::of(variant).unwrap();
             let scores = forget_scores(&[counter()], never_learned).unwrap();
             let mut expected = HISTORY.map(|(_, events)| events as f32);
             expected[UNLEARNED] = unlearned;
             assert_eq!(scores, expected, "{variant}");
         }
+    }
+
+    #[test]
+    fn counts_that_were_stored_score_as_before() {
+        let learned: Vec<bool> = counter().learned().collect();
+        let (events, presentations) = (counter().events().to_vec(), counter().presentations().to_vec());
+        let stored = ForgetCounter::of_counts(events.clone(), presentations, &learned).unwrap();
+        for word in ["infinity", "presentations", "zero"] {
+            let never_learned = NeverLearned::of(word).unwrap();
+            assert_eq!(
+                forget_scores(&[stored.clone(), counter()], never_learned),
+                forget_scores(&[counter(), counter()], never_learned)
+            );
+        }
+        assert!(ForgetCounter::of_counts(events, vec![], &learned).is_err());
     }
 
     #[test]
@@ -263,7 +325,7 @@ mod tests {
             forget_scores(&runs, NeverLearned::Zero),
             Err(Error::Length { .. })
         ));
-        assert!(NeverLearned::of_variant("never").is_err());
+        assert!(NeverLearned::of("never").is_err());
     }
 
     proptest! {

@@ -5,16 +5,13 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{Needs, ScorerInfo, VariantInfo};
+use crate::registry::{Needs, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "input-norm",
     summary: "length of the input vector, a control that needs no network",
     needs: Needs::Inputs,
-    variants: &[VariantInfo {
-        name: "l2",
-        summary: "L2 norm of what the network is given, without augmentation",
-    }],
+    options: &[],
 };
 
 /// The L2 norm of each row of `inputs`, `samples` rows of equal length: pixels as the network gets

@@ -9,15 +9,17 @@
 //! |---|---|
 //! | [`forget`] | how often training lost it again after it had been classified correctly |
 //! | [`el2n`] | length of the error vector, softmax minus one-hot |
+//! | [`grand`] | length of the gradient of its loss |
 //! | [`random`] | a random number: the control that any score must beat |
 //! | [`input_norm`] | length of the input vector: a control that needs no network |
 //!
-//! [`SCORERS`] lists them with their variants: implementations of one score in the field disagree,
-//! so each way to count is a named variant, and the first is the original definition. A new scorer
+//! [`SCORERS`] lists them with their options: implementations of one score in the field disagree,
+//! so each way to count is a named option, and the default is the original definition. A new scorer
 //! is one new file and one line in the list.
 //!
 //! Scores travel as a [`ScoreTable`], which knows the data they belong to. [`spearman`] and
-//! [`top_k_overlap`] say how far two of them agree.
+//! [`top_k_overlap`] say how far two of them agree, [`auc`] how well one finds samples that are known
+//! to be hard.
 //!
 //! ```
 //! use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
@@ -37,14 +39,15 @@ mod agreement;
 pub mod el2n;
 mod error;
 pub mod forget;
+pub mod grand;
 pub mod input_norm;
 pub mod random;
 mod registry;
 mod runs;
 mod table;
 
-pub use agreement::{ranks, spearman, top_k_overlap};
+pub use agreement::{auc, ranks, spearman, top_k_overlap};
 pub use error::Error;
-pub use registry::{Needs, SCORERS, ScorerInfo, VariantInfo, scorer};
+pub use registry::{Needs, OptionInfo, OptionKind, SCORERS, ScorerInfo, WordInfo, scorer};
 pub use runs::MeanOverRuns;
 pub use table::ScoreTable;

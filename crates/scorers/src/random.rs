@@ -2,16 +2,13 @@
 
 use dynaprune_random::{Purpose, Stream};
 
-use crate::registry::{Needs, ScorerInfo, VariantInfo};
+use crate::registry::{Needs, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "random",
     summary: "a random number, the control that any score must beat",
     needs: Needs::Nothing,
-    variants: &[VariantInfo {
-        name: "uniform",
-        summary: "uniform in [0, 1)",
-    }],
+    options: &[],
 };
 
 const SCORES: Purpose = Purpose::new("random scores");

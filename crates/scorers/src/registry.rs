@@ -1,9 +1,9 @@
 //! The list of scorers.
 
-use crate::{Error, el2n, forget, input_norm, random};
+use crate::{Error, el2n, forget, grand, input_norm, random};
 
 /// Every scorer, in the order in which tables and legends list them.
-pub const SCORERS: &[ScorerInfo] = &[forget::INFO, el2n::INFO, random::INFO, input_norm::INFO];
+pub const SCORERS: &[ScorerInfo] = &[forget::INFO, el2n::INFO, grand::INFO, random::INFO, input_norm::INFO];
 
 /// The scorer called `name`.
 ///
@@ -25,34 +25,49 @@ pub struct ScorerInfo {
     pub summary: &'static str,
     /// What it is computed from.
     pub needs: Needs,
-    /// The ways to count that are found in the field; the first is the original definition.
-    pub variants: &'static [VariantInfo],
+    /// The ways to count that are found in the field, and the protocol of its runs.
+    pub options: &'static [OptionInfo],
 }
 
-impl ScorerInfo {
-    /// The variant called `name`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] lists the names there are.
-    pub fn variant(&self, name: &str) -> Result<&'static VariantInfo, Error> {
-        self.variants
-            .iter()
-            .find(|variant| variant.name == name)
-            .ok_or_else(|| {
-                unknown(
-                    format!("variant of scorer `{}`", self.name),
-                    name,
-                    self.variants.iter().map(|v| v.name),
-                )
-            })
-    }
-}
-
-/// A variant of a scorer.
+/// An option of a scorer.
 #[derive(Clone, Copy, Debug)]
-pub struct VariantInfo {
-    /// Its name, `kebab-case`.
+pub struct OptionInfo {
+    /// Its name, `snake_case`.
     pub name: &'static str,
+    /// One line about it.
+    pub summary: &'static str,
+    /// What it may be.
+    pub kind: OptionKind,
+    /// The option and its word without which this one has no meaning.
+    pub only_with: Option<(&'static str, &'static str)>,
+}
+
+/// What an option may be.
+#[derive(Clone, Copy, Debug)]
+pub enum OptionKind {
+    /// One of a few words; the first is the original definition.
+    Word(&'static [WordInfo]),
+    /// A whole number from `min` on.
+    Number {
+        /// When none is given.
+        default: u32,
+        /// The smallest.
+        min: u32,
+    },
+    /// A whole number that belongs to the protocol of the scoring runs, which scales with the training.
+    Protocol {
+        /// In the original definition.
+        original: u32,
+        /// The smallest.
+        min: u32,
+    },
+}
+
+/// A word that an option may be.
+#[derive(Clone, Copy, Debug)]
+pub struct WordInfo {
+    /// The word, `kebab-case`.
+    pub word: &'static str,
     /// One line about it.
     pub summary: &'static str,
 }
@@ -66,8 +81,49 @@ pub enum Needs {
     Inputs,
     /// Softmax outputs of a network for all samples.
     Probabilities,
+    /// The gradient of each sample's loss.
+    Gradients,
     /// Whether each sample was classified correctly, at every presentation during training.
     Correctness,
+}
+
+/// The option `runs`, of scores that are a mean over independently initialised runs.
+pub(crate) const RUNS: OptionInfo = OptionInfo {
+    name: "runs",
+    summary: "independently initialised scoring runs whose mean is the score",
+    kind: OptionKind::Protocol { original: 10, min: 1 },
+    only_with: None,
+};
+
+/// The option `epoch`, of scores that a checkpoint gives.
+pub(crate) const EPOCH: OptionInfo = OptionInfo {
+    name: "epoch",
+    summary: "epochs of training before the network scores, 20 of 200 in the original definitions; 0 is the initial network",
+    kind: OptionKind::Protocol { original: 20, min: 0 },
+    only_with: None,
+};
+
+impl ScorerInfo {
+    /// The meaning of `word` for the option `option`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] lists the options or the words there are.
+    pub fn word(&self, option: &str, word: &str) -> Result<&'static WordInfo, Error> {
+        let found = self.options.iter().find(|info| info.name == option);
+        let of_scorer = |what: &str| format!("{what} of scorer `{}`", self.name);
+        let info = found.ok_or_else(|| unknown(of_scorer("option"), option, self.options.iter().map(|o| o.name)))?;
+        let words = match info.kind {
+            OptionKind::Word(words) => words,
+            OptionKind::Number { .. } | OptionKind::Protocol { .. } => &[],
+        };
+        words.iter().find(|info| info.word == word).ok_or_else(|| {
+            unknown(
+                of_scorer(&format!("`{option}`")),
+                word,
+                words.iter().map(|info| info.word),
+            )
+        })
+    }
 }
 
 fn unknown(what: String, name: &str, allowed: impl Iterator<Item = &'static str>) -> Error {
@@ -84,20 +140,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_scorers_and_variants_by_name() {
+    fn finds_scorers_and_words_by_name() {
         for info in SCORERS {
             assert_eq!(scorer(info.name).unwrap().summary, info.summary);
-            for variant in info.variants {
-                assert_eq!(info.variant(variant.name).unwrap().summary, variant.summary);
+            for option in info.options {
+                if let OptionKind::Word(words) = option.kind {
+                    for word in words {
+                        assert_eq!(info.word(option.name, word.word).unwrap().summary, word.summary);
+                    }
+                }
             }
         }
         assert_eq!(
             scorer("el3n").unwrap_err().to_string(),
-            "unknown scorer `el3n`: expected one of `forget`, `el2n`, `random`, `input-norm`"
+            "unknown scorer `el3n`: expected one of `forget`, `el2n`, `grand`, `random`, `input-norm`"
+        );
+        let grand = scorer("grand").unwrap();
+        assert_eq!(
+            grand.word("parameters", "some").unwrap_err().to_string(),
+            "unknown `parameters` of scorer `grand` `some`: expected one of `all`, `last-layer`"
         );
         assert_eq!(
-            scorer("el2n").unwrap().variant("sum").unwrap_err().to_string(),
-            "unknown variant of scorer `el2n` `sum`: expected one of `mean-over-runs`"
+            grand.word("layers", "all").unwrap_err().to_string(),
+            "unknown option of scorer `grand` `layers`: expected one of `parameters`, `epoch`, `runs`"
         );
+    }
+
+    /// An option can only depend on one before it.
+    #[test]
+    fn options_depend_on_words_that_are_known_by_then() {
+        for info in SCORERS {
+            for (i, option) in info.options.iter().enumerate() {
+                if let Some((other, word)) = option.only_with {
+                    assert!(
+                        info.options[..i].iter().any(|before| before.name == other),
+                        "{}",
+                        option.name
+                    );
+                    info.word(other, word).unwrap();
+                }
+            }
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Scores together with the data they belong to.
 
 use crate::Error;
-use crate::error::check_no_nan;
+use crate::error::{check_length, check_no_nan};
 
-/// One score for each sample of a data set's split, and where it came from.
+/// The scores of samples of a data set's split, and where they came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreTable {
     /// Name of the data set, such as `cifar10`.
@@ -14,33 +14,40 @@ pub struct ScoreTable {
     pub dataset_checksum: String,
     /// Name of the scorer, one of [`SCORERS`](crate::SCORERS).
     pub scorer: String,
-    /// Name of its variant.
+    /// Its variant: the options that say how it counts.
     pub variant: String,
     /// Hash of the spec of the scoring runs, hexadecimal; empty for scores that needed none.
     pub spec_hash: String,
-    /// The score of each sample, by sample index; the highest are kept. Infinity is allowed, NaN is
+    /// The index of each sample in the split, ascending: all samples, or those of a reduced training set.
+    pub samples: Vec<u32>,
+    /// The score of each sample, in the order of `samples`; the highest are kept. Infinity is allowed, NaN is
     /// not.
     pub scores: Vec<f32>,
 }
 
 impl ScoreTable {
-    /// Checks that these are scores of that data: by name, split, number of samples and checksum,
-    /// in this order, so that the message names the plainest difference.
+    /// Checks that these are scores of that data: by name, split, number of samples, checksum and the samples
+    /// themselves, in this order, so that the message names the plainest difference.
     ///
     /// # Errors
     /// [`Error::TableMismatch`] says what the table is of; [`Error::Nan`] names a sample without a
     /// score.
-    pub fn check(&self, dataset: &str, split: &str, samples: usize, dataset_checksum: &str) -> Result<(), Error> {
+    pub fn check(&self, dataset: &str, split: &str, samples: &[u32], dataset_checksum: &str) -> Result<(), Error> {
+        check_length("the scores of a table", self.scores.len(), self.samples.len())?;
         let quoted = |text: &str| format!("`{text}`");
-        let length = self.scores.len();
+        let length = self.samples.len();
         self.expect("the data set", quoted(&self.dataset), quoted(dataset))?;
         self.expect("the split", quoted(&self.split), quoted(split))?;
-        self.expect("the number of samples", length.to_string(), samples.to_string())?;
+        self.expect("the number of samples", length.to_string(), samples.len().to_string())?;
         self.expect(
             "the checksum of the data set",
             quoted(&self.dataset_checksum),
             quoted(dataset_checksum),
         )?;
+        if let Some(position) = (0..length).find(|&i| self.samples[i] != samples[i]) {
+            let (found, expected) = (self.samples[position].to_string(), samples[position].to_string());
+            self.expect("the index of a sample", found, expected)?;
+        }
         check_no_nan(&self.scores)
     }
 
@@ -70,43 +77,49 @@ mod tests {
             split: "train".into(),
             dataset_checksum: "ab12".into(),
             scorer: "forget".into(),
-            variant: "never-learned-infinity".into(),
+            variant: "never_learned=infinity".into(),
             spec_hash: "00ff".into(),
+            samples: vec![4, 7, 9],
             scores: vec![1.0, f32::INFINITY, 0.0],
         }
     }
 
     #[test]
     fn accepts_its_own_data() {
-        assert_eq!(table().check("cifar10", "train", 3, "ab12"), Ok(()));
+        assert_eq!(table().check("cifar10", "train", &[4, 7, 9], "ab12"), Ok(()));
     }
 
     #[test]
     fn refuses_other_data_and_says_why() {
         let message = |result: Result<(), Error>| result.unwrap_err().to_string();
-        let head = "score table `forget (never-learned-infinity) of cifar10`: ";
+        let head = "score table `forget (never_learned=infinity) of cifar10`: ";
+        let samples = &[4, 7, 9];
         assert_eq!(
-            message(table().check("cifar100", "train", 3, "ab12")),
+            message(table().check("cifar100", "train", samples, "ab12")),
             format!("{head}the data set is `cifar10`, expected `cifar100`")
         );
         assert_eq!(
-            message(table().check("cifar10", "test", 3, "ab12")),
+            message(table().check("cifar10", "test", samples, "ab12")),
             format!("{head}the split is `train`, expected `test`")
         );
         assert_eq!(
-            message(table().check("cifar10", "train", 4, "ab12")),
+            message(table().check("cifar10", "train", &[0, 1, 2, 3], "ab12")),
             format!("{head}the number of samples is 3, expected 4")
         );
         assert_eq!(
-            message(table().check("cifar10", "train", 3, "ab13")),
+            message(table().check("cifar10", "train", samples, "ab13")),
             format!("{head}the checksum of the data set is `ab12`, expected `ab13`")
+        );
+        assert_eq!(
+            message(table().check("cifar10", "train", &[4, 8, 9], "ab12")),
+            format!("{head}the index of a sample is 7, expected 8")
         );
         let broken = ScoreTable {
             scores: vec![0.0, f32::NAN, 0.0],
             ..table()
         };
         assert_eq!(
-            broken.check("cifar10", "train", 3, "ab12"),
+            broken.check("cifar10", "train", samples, "ab12"),
             Err(Error::Nan { sample: 1 })
         );
     }

@@ -11,6 +11,8 @@ pub struct Catalog {
     pub models: Vec<Entry>,
     /// Methods.
     pub methods: Vec<MethodEntry>,
+    /// Scorers, which give a `static` method its scores.
+    pub scorers: Vec<Entry>,
     /// Kinds of figure.
     pub figures: Vec<String>,
 }
@@ -44,6 +46,8 @@ pub struct MethodEntry {
     pub pruned: bool,
     /// Whether it learns from scores observed during training.
     pub scored: bool,
+    /// Whether it ranks samples by scores made before training: a scorer or a table must be named.
+    pub static_scores: bool,
     /// Whether it selects every `selection_period` epochs, given its options.
     pub rounds: fn(&Choice) -> bool,
 }
@@ -55,6 +59,8 @@ pub struct OptionSpec {
     pub name: String,
     /// What it may be.
     pub kind: OptionKind,
+    /// The option and its value without which this one has no meaning: then it is absent, and refused if given.
+    pub only_with: Option<(String, String)>,
 }
 
 /// The values an option takes. Without a default the option must be given.
@@ -73,6 +79,15 @@ pub enum OptionKind {
     Int {
         /// When none is given.
         default: Option<i64>,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// An integer in `[min, max]` that the profile's table `[scoring]` decides, if nothing is given.
+    Profile {
+        /// Its key there.
+        key: String,
         /// The smallest.
         min: i64,
         /// The largest.
@@ -104,6 +119,7 @@ impl OptionKind {
         match self {
             Self::Float { default, .. } => default.map(Value::Float),
             Self::Int { default, .. } => default.map(Value::Int),
+            Self::Profile { .. } => None,
             Self::Choice { default, .. } => Some(Value::Text(default.clone())),
             Self::Bool { default } => Some(Value::Bool(*default)),
             Self::Text { default } => default.clone().map(Value::Text),

@@ -44,11 +44,16 @@ pub struct DatasetSpec {
     pub subset_seed: u64,
 }
 
-/// A cell's name: 16 hexadecimal digits.
+/// The name of a cell, a score table or a measurement: 16 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(String);
 
 impl RunId {
+    /// The name of what this JSON describes.
+    pub(crate) fn of(json: &str) -> Self {
+        Self(blake3::hash(json.as_bytes()).to_hex()[..16].to_owned())
+    }
+
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -67,7 +72,7 @@ impl Cell {
     /// depend on how the spec was written (comments, order of keys, defaults spelled out).
     #[must_use]
     pub fn id(&self) -> RunId {
-        RunId(blake3::hash(self.to_json().as_bytes()).to_hex()[..16].to_owned())
+        RunId::of(&self.to_json())
     }
 
     /// The canonical JSON: fixed order of fields, no white space.

@@ -25,6 +25,7 @@ mod choice;
 mod error;
 mod profile;
 mod recipe;
+mod static_scores;
 mod table;
 mod training;
 
@@ -32,6 +33,7 @@ pub use catalog::{Catalog, DatasetEntry, Entry, MethodEntry, OptionKind, OptionS
 pub use cell::{Cell, DatasetSpec, RunId, kept};
 pub use choice::{Choice, Value};
 pub use error::{Error, Place, Result};
-pub use profile::Profile;
-pub use recipe::{Method, Recipe};
+pub use profile::{Profile, ScoringRuns};
+pub use recipe::{Method, MethodScores, Recipe};
+pub use static_scores::{Measurement, ScoreSpec, Scorer, StaticScores, TableId};
 pub use training::{Budget, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Selection, Training};

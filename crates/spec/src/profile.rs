@@ -1,9 +1,11 @@
 //! Profiles: the scale at which recipes run.
 
 use crate::catalog::Catalog;
-use crate::choice::Choice;
-use crate::error::{Result, Source};
+use crate::cell::DatasetSpec;
+use crate::choice::{Choice, Value};
+use crate::error::{Error, Result, Source};
 use crate::recipe::fractions;
+use crate::static_scores::{ScoreSpec, Scorer};
 use crate::table::{Table, parse};
 use crate::training::{Budget, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Training};
 use std::path::Path;
@@ -39,6 +41,30 @@ pub struct Profile {
     pub class_balance: bool,
     /// How samples are scored.
     pub scoring: Scoring,
+    /// The scoring runs of static methods.
+    pub scoring_runs: ScoringRuns,
+}
+
+/// The scoring runs that make static scores: the table `[scoring]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoringRuns {
+    /// Runs whose mean is a score of one checkpoint; 10 in the original definitions.
+    pub runs: u32,
+    /// The epoch after which a network scores; 20 of 200 in the original definitions, a tenth of the epochs unless given.
+    pub epoch: u32,
+    /// Runs whose sum is a forget score.
+    pub forget_runs: u32,
+}
+
+impl ScoringRuns {
+    fn value(self, key: &str) -> Option<u32> {
+        match key {
+            "runs" => Some(self.runs),
+            "epoch" => Some(self.epoch),
+            "forget_runs" => Some(self.forget_runs),
+            _ => None,
+        }
+    }
 }
 
 impl Profile {
@@ -53,6 +79,63 @@ impl Profile {
             .file_stem()
             .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         read(&source, name, catalog)
+    }
+
+    /// The data of a run on `dataset` in this profile.
+    #[must_use]
+    pub fn dataset_spec(&self, dataset: &Choice) -> DatasetSpec {
+        DatasetSpec {
+            name: dataset.name.clone(),
+            options: dataset.options.clone(),
+            train_samples: self.train_samples,
+            test_samples: self.test_samples,
+            subset_seed: self.subset_seed,
+        }
+    }
+
+    /// The scorer with what this profile decides filled in.
+    ///
+    /// # Errors
+    /// If it looks at an epoch that the profile's runs do not reach, or at a range of epochs that is empty.
+    pub fn scorer(&self, scorer: &Scorer) -> Result<Choice> {
+        let mut choice = scorer.choice.clone();
+        for (option, key) in &scorer.open {
+            if let Some(value) = self.scoring_runs.value(key) {
+                choice.options.insert(option.clone(), Value::Int(i64::from(value)));
+            }
+        }
+        let number = |name: &str| choice.options.get(name).and_then(|_| choice.int(name).ok());
+        let refuse = |name: &str, expected, found: i64| Error::Option {
+            owner: choice.name.clone(),
+            name: name.to_owned(),
+            expected,
+            found: found.to_string(),
+        };
+        if let Some(epoch) = number("epoch") {
+            if epoch > i64::from(self.training.epochs) {
+                return Err(refuse("epoch", "at most the epochs of the profile", epoch));
+            }
+            if let Some(first) = number("from_epoch").filter(|first| *first > epoch) {
+                return Err(refuse("from_epoch", "at most `epoch`", first));
+            }
+        }
+        Ok(choice)
+    }
+
+    /// The score table of a scorer on `dataset` in this profile.
+    ///
+    /// # Errors
+    /// As [`Profile::scorer`].
+    pub fn score_spec(&self, dataset: &Choice, scorer: &Scorer) -> Result<ScoreSpec> {
+        let scorer = self.scorer(scorer)?;
+        let dataset = self.dataset_spec(dataset);
+        Ok(ScoreSpec::new(
+            self.name.clone(),
+            dataset,
+            self.model.clone(),
+            &self.training,
+            scorer,
+        ))
     }
 }
 
@@ -112,6 +195,7 @@ fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
     let class_balance = selection.flag("class_balance", false)?;
     let scoring = scoring(&mut selection)?;
     selection.finish()?;
+    let scoring_runs = scoring_runs(file.table("scoring")?, training.epochs)?;
     file.finish()?;
     Ok(Profile {
         name,
@@ -128,7 +212,24 @@ fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
         selection_period,
         class_balance,
         scoring,
+        scoring_runs,
     })
+}
+
+fn scoring_runs(table: Option<Table>, epochs: u32) -> Result<ScoringRuns> {
+    let mut runs = ScoringRuns {
+        runs: 10,
+        epoch: (epochs / 10).max(1),
+        forget_runs: 1,
+    };
+    if let Some(mut table) = table {
+        let defaults = runs;
+        runs.runs = table.int("runs", Some(u64::from(defaults.runs)), 1, 1000)? as u32;
+        runs.epoch = table.int("epoch", Some(u64::from(defaults.epoch)), 0, u64::from(epochs))? as u32;
+        runs.forget_runs = table.int("forget_runs", Some(u64::from(defaults.forget_runs)), 1, 1000)? as u32;
+        table.finish()?;
+    }
+    Ok(runs)
 }
 
 fn training(mut table: Table) -> Result<Training> {

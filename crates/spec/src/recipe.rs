@@ -1,14 +1,15 @@
 //! Recipes: a claim, a figure, and the grid of runs it is drawn from.
 
-use crate::catalog::{Catalog, DatasetEntry};
-use crate::cell::{Cell, DatasetSpec, kept};
+use crate::catalog::{Catalog, DatasetEntry, OptionKind};
+use crate::cell::{Cell, kept};
 use crate::choice::Choice;
-use crate::error::{Result, Source};
+use crate::error::{Result, Source, quoted};
 use crate::profile::Profile;
-use crate::table::{Item, Table, float, parse};
+use crate::static_scores::{Scorer, StaticScores, TableId};
+use crate::table::{self, Item, Table, float, parse};
 use crate::training::Selection;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A checked recipe.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ pub struct Recipe {
     source: Shared,
     /// Where the data sets and the fractions are written, for errors found when they meet a profile.
     dataset_spans: Vec<Range<usize>>,
+    method_spans: Vec<Range<usize>>,
     fractions_span: Range<usize>,
     /// The catalog's sizes of the data sets it was read with.
     sizes: Vec<DatasetEntry>,
@@ -54,6 +56,17 @@ pub struct Method {
     pub scored: bool,
     /// Whether it selects every `selection_period` epochs.
     pub rounds: bool,
+    /// The scores that it ranks samples by, if it needs any.
+    pub scores: Option<MethodScores>,
+}
+
+/// The scores of a `static` method, as a recipe names them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MethodScores {
+    /// By scorer.
+    Scorer(Scorer),
+    /// By file; a path that is not absolute begins in the recipe's folder.
+    File(PathBuf),
 }
 
 impl Recipe {
@@ -75,9 +88,27 @@ impl Recipe {
     /// seed, with a pruned fraction of 0.
     ///
     /// # Errors
-    /// If the profile leaves none of the fractions, asks for more samples than there are, or a
-    /// fraction would keep none of them.
-    pub fn cells(&self, profile: &Profile, seeds: Option<u32>) -> Result<Vec<Cell>> {
+    /// If the profile leaves none of the fractions, asks for more samples than there are, does not reach the epoch of a
+    /// scorer, or a fraction would keep none of the samples; or if `table` cannot tell what is in a file of scores.
+    pub fn cells(
+        &self,
+        profile: &Profile,
+        seeds: Option<u32>,
+        table: &dyn Fn(&Path) -> std::result::Result<TableId, String>,
+    ) -> Result<Vec<Cell>> {
+        let mut static_scores = Vec::with_capacity(self.methods.len());
+        for (method, span) in self.methods.iter().zip(&self.method_spans) {
+            let found = match &method.scores {
+                None => Ok(None),
+                Some(MethodScores::Scorer(scorer)) => profile
+                    .scorer(scorer)
+                    .map(|choice| Some(StaticScores::Scorer(choice)))
+                    .map_err(|error| format!("profile `{}`: {error}", profile.name)),
+                Some(MethodScores::File(path)) => table(path).map(|id| Some(StaticScores::Table(id))),
+            };
+            static_scores.push(found.map_err(|message| self.source.error(span.clone(), message, None))?);
+        }
+        let methods = || self.methods.iter().zip(&static_scores);
         let fractions = self.fractions(profile)?;
         let datasets = match &profile.dataset {
             Some(dataset) => vec![dataset.clone()],
@@ -89,12 +120,12 @@ impl Recipe {
         let mut cells = Vec::new();
         for seed in 0..u64::from(seeds.unwrap_or(profile.seeds)) {
             for dataset in &datasets {
-                let whole = self.methods.iter().filter(|m| !m.pruned).map(|m| (0.0, m));
+                let whole = methods().filter(|(m, _)| !m.pruned).map(|m| (0.0, m));
                 let pruned = fractions
                     .iter()
-                    .flat_map(|&s| self.methods.iter().filter(|m| m.pruned).map(move |m| (s, m)));
-                for (pruned_fraction, method) in whole.chain(pruned) {
-                    cells.push(cell(profile, dataset, method, pruned_fraction, seed));
+                    .flat_map(|&s| methods().filter(|(m, _)| m.pruned).map(move |m| (s, m)));
+                for (pruned_fraction, (method, scores)) in whole.chain(pruned) {
+                    cells.push(cell(profile, dataset, method, scores.as_ref(), pruned_fraction, seed));
                 }
             }
         }
@@ -163,16 +194,17 @@ impl Recipe {
     }
 }
 
-fn cell(profile: &Profile, dataset: &Choice, method: &Method, pruned_fraction: f64, seed: u64) -> Cell {
+fn cell(
+    profile: &Profile,
+    dataset: &Choice,
+    method: &Method,
+    scores: Option<&StaticScores>,
+    pruned_fraction: f64,
+    seed: u64,
+) -> Cell {
     Cell {
         profile: profile.name.clone(),
-        dataset: DatasetSpec {
-            name: dataset.name.clone(),
-            options: dataset.options.clone(),
-            train_samples: profile.train_samples,
-            test_samples: profile.test_samples,
-            subset_seed: profile.subset_seed,
-        },
+        dataset: profile.dataset_spec(dataset),
         model: profile.model.clone(),
         method: method.choice.clone(),
         pruned_fraction,
@@ -182,6 +214,7 @@ fn cell(profile: &Profile, dataset: &Choice, method: &Method, pruned_fraction: f
             selection_period: (method.scored || method.rounds).then_some(profile.selection_period),
             class_balance: method.pruned && profile.class_balance,
             scoring: method.scored.then(|| profile.scoring.clone()),
+            static_scores: scores.cloned(),
         },
     }
 }
@@ -207,12 +240,14 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
         dataset_spans.push(span);
     }
     let mut methods: Vec<Method> = Vec::new();
+    let mut method_spans = Vec::new();
     for item in file.list("methods")? {
         let (method, span) = catalog.method(source, item)?;
         if methods.contains(&method) {
             return Err(source.error(span, format!("method `{}` is listed twice", method.choice.name), None));
         }
         methods.push(method);
+        method_spans.push(span);
     }
     let items = file.list("pruned_fractions")?;
     let fractions_span = match (items.first(), items.last()) {
@@ -233,6 +268,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
         methods,
         pruned_fractions,
         dataset_spans,
+        method_spans,
         fractions_span,
         sizes: catalog.datasets.clone(),
         source: shared,
@@ -278,17 +314,120 @@ impl Catalog {
         let entry = |name: &str| self.methods.iter().find(|m| m.entry.name == name);
         let find = |name: &str| entry(name).map(|m| &m.entry);
         let names = self.methods.iter().map(|m| m.entry.name.as_str()).collect();
-        let (choice, span) = Table::choice(source, item, "method", find, names)?;
-        let (pruned, scored, rounds) =
-            entry(&choice.name).map_or((true, false, false), |m| (m.pruned, m.scored, (m.rounds)(&choice)));
-        Ok((
-            Method {
-                choice,
-                pruned,
-                scored,
-                rounds,
-            },
-            span,
-        ))
+        let (found, span, mut rest) = Table::named(source, item, "method", find, names)?;
+        let options = table::options(source, &span, "method", found, &mut rest)?;
+        let choice = Choice {
+            name: found.name.clone(),
+            options,
+        };
+        let (pruned, scored, rounds, ranks) = entry(&choice.name).map_or((true, false, false, false), |m| {
+            (m.pruned, m.scored, (m.rounds)(&choice), m.static_scores)
+        });
+        let scores = match ranks {
+            true => Some(self.scores(source, &span, &choice.name, &mut rest)?),
+            false => None,
+        };
+        if let Some(table) = rest {
+            table.finish()?;
+        }
+        let method = Method {
+            choice,
+            pruned,
+            scored,
+            rounds,
+            scores,
+        };
+        Ok((method, span))
+    }
+
+    /// `scorer = "name"` with the scorer's options, or `scores = "file"`.
+    fn scores(
+        &self,
+        source: &Source,
+        span: &Range<usize>,
+        method: &str,
+        table: &mut Option<Table>,
+    ) -> Result<MethodScores> {
+        let mut take = |key: &str| table.as_mut().and_then(|table| table.take(key));
+        match (take("scorer"), take("scores")) {
+            (Some(scorer), None) => self.scorer_of(source, &scorer, table).map(MethodScores::Scorer),
+            (None, Some(file)) => {
+                let folder = source.path.parent().unwrap_or(Path::new(""));
+                let path = folder.join(table::text(source, &file, "scores")?);
+                Ok(MethodScores::File(path))
+            }
+            (None, None) => {
+                let message = format!("method `{method}` needs a scorer, or a file of scores");
+                let names = quoted(self.scorers.iter().map(|scorer| scorer.name.as_str()));
+                let hint = format!(
+                    "`{{ name = \"{method}\", scorer = \"...\" }}` with one of {names}; or `scores = \"file.parquet\"`"
+                );
+                Err(source.error(span.clone(), message, Some(hint)))
+            }
+            (Some(_), Some(file)) => {
+                let message = "expected `scorer` or `scores`, found both";
+                Err(source.error(file.span, message, None))
+            }
+        }
+    }
+
+    fn scorer_of(&self, source: &Source, name: &Item, table: &mut Option<Table>) -> Result<Scorer> {
+        let found = table::text(source, name, "scorer")?;
+        let Some(entry) = self.scorers.iter().find(|scorer| scorer.name == found) else {
+            let names: Vec<&str> = self.scorers.iter().map(|scorer| scorer.name.as_str()).collect();
+            return Err(table::unknown(source, name.span.clone(), "scorer", &found, &names));
+        };
+        let options = table::options(source, &name.span, "scorer", entry, table)?;
+        let open = entry
+            .options
+            .iter()
+            .filter(|option| !options.contains_key(&option.name));
+        let open = open.filter_map(|option| match &option.kind {
+            OptionKind::Profile { key, .. } => Some((option.name.clone(), key.clone())),
+            _ => None,
+        });
+        Ok(Scorer {
+            open: open.collect(),
+            choice: Choice { name: found, options },
+        })
+    }
+
+    /// The data set `name` with its default options.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it has an option without a default.
+    pub fn dataset_named(&self, name: &str) -> Result<Choice> {
+        let source = command_line(format!("dataset = {name:?}"));
+        let item = parse(&source)?.required("dataset")?;
+        Ok(self.dataset(&source, item)?.0)
+    }
+
+    /// The scorer `name` with options written as in a recipe, `option = value` each.
+    ///
+    /// # Errors
+    /// As for a scorer in a recipe; the error shows the place in a text made of `name` and `options`.
+    pub fn scorer(&self, name: &str, options: &[String]) -> Result<Scorer> {
+        let mut text = format!("scorer = {name:?}");
+        for option in options {
+            text += "\n";
+            text += option;
+        }
+        let source = command_line(text);
+        let mut table = parse(&source)?;
+        let name = table.required("scorer")?;
+        let mut table = Some(table);
+        let scorer = self.scorer_of(&source, &name, &mut table)?;
+        if let Some(table) = table {
+            table.finish()?;
+        }
+        Ok(scorer)
+    }
+}
+
+/// A spec that stands in no file.
+fn command_line(text: String) -> Source {
+    Source {
+        path: PathBuf::from("command line"),
+        text,
     }
 }

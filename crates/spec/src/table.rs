@@ -59,7 +59,7 @@ impl<'s> Table<'s> {
         Some(self.entries.swap_remove(at).2)
     }
 
-    fn required(&mut self, key: &str) -> Result<Item<'s>> {
+    pub(crate) fn required(&mut self, key: &str) -> Result<Item<'s>> {
         match self.take(key) {
             Some(item) => Ok(item),
             None => Err(self.missing(key)),
@@ -230,8 +230,25 @@ impl<'s> Table<'s> {
         find: impl Fn(&str) -> Option<&'e Entry>,
         names: Vec<&str>,
     ) -> Result<(Choice, Range<usize>)> {
+        let (entry, span, mut rest) = Self::named(source, item, kind, find, names)?;
+        let options = options(source, &span, kind, entry, &mut rest)?;
+        if let Some(table) = rest {
+            table.finish()?;
+        }
+        let name = entry.name.clone();
+        Ok((Choice { name, options }, span))
+    }
+
+    /// What a registered name stands for, where it is written, and the table of its options, if there is one.
+    pub(crate) fn named<'e>(
+        source: &'s Source,
+        item: Item<'s>,
+        kind: &str,
+        find: impl Fn(&str) -> Option<&'e Entry>,
+        names: Vec<&str>,
+    ) -> Result<(&'e Entry, Range<usize>, Option<Table<'s>>)> {
         let span = item.span.clone();
-        let (name, name_span, mut rest) = match item.value {
+        let (name, name_span, rest) = match item.value {
             DeValue::Table(table) => {
                 let mut table = Table::new(source, item.span, kind.to_owned(), table);
                 let name = table.required("name")?;
@@ -239,30 +256,53 @@ impl<'s> Table<'s> {
             }
             _ => (text(source, &item, kind)?, item.span, None),
         };
-        let Some(entry) = find(&name) else {
-            let message = format!("unknown {kind} `{name}`, expected one of: {}", quoted(&names));
-            return Err(source.error(name_span, message, suggestion(&name, &names)));
-        };
-        let mut options = BTreeMap::new();
-        for option in &entry.options {
-            let given = rest.as_mut().and_then(|table| table.take(&option.name));
-            let value = match given {
-                Some(item) => Some(option_value(source, &item, &option.name, &option.kind)?),
-                None => option.kind.default_value(),
-            };
-            match value {
-                Some(value) => options.insert(option.name.clone(), value),
-                None => {
-                    let message = format!("{kind} `{name}` needs the option `{}`", option.name);
-                    return Err(source.error(span, message, None));
-                }
-            };
+        match find(&name) {
+            Some(entry) => Ok((entry, span, rest)),
+            None => Err(unknown(source, name_span, kind, &name, &names)),
         }
-        if let Some(table) = rest {
-            table.finish()?;
-        }
-        Ok((Choice { name, options }, span))
     }
+}
+
+/// A name that is not registered.
+pub(crate) fn unknown(source: &Source, span: Range<usize>, kind: &str, name: &str, names: &[&str]) -> Error {
+    let message = format!("unknown {kind} `{name}`, expected one of: {}", quoted(names));
+    source.error(span, message, suggestion(name, names))
+}
+
+/// The options of an entry, taken from a table, defaults filled in. Those that the profile decides are absent unless given.
+pub(crate) fn options(
+    source: &Source,
+    span: &Range<usize>,
+    kind: &str,
+    entry: &Entry,
+    table: &mut Option<Table>,
+) -> Result<BTreeMap<String, Value>> {
+    let mut options = BTreeMap::new();
+    for option in &entry.options {
+        let given = table.as_mut().and_then(|table| table.take(&option.name));
+        if let Some((other, needed)) = &option.only_with
+            && options.get(other) != Some(&Value::Text(needed.clone()))
+        {
+            if let Some(item) = given {
+                let message = format!("`{}` has a meaning with `{other} = \"{needed}\"` only", option.name);
+                return Err(source.error(item.span, message, None));
+            }
+            continue;
+        }
+        let value = match given {
+            Some(item) => Some(option_value(source, &item, &option.name, &option.kind)?),
+            None => option.kind.default_value(),
+        };
+        match value {
+            Some(value) => drop(options.insert(option.name.clone(), value)),
+            None if matches!(option.kind, OptionKind::Profile { .. }) => {}
+            None => {
+                let message = format!("{kind} `{}` needs the option `{}`", entry.name, option.name);
+                return Err(source.error(span.clone(), message, None));
+            }
+        }
+    }
+    Ok(options)
 }
 
 fn option_value(source: &Source, item: &Item, path: &str, kind: &OptionKind) -> Result<Value> {
@@ -271,7 +311,9 @@ fn option_value(source: &Source, item: &Item, path: &str, kind: &OptionKind) -> 
             let range = format!("a number from {min} to {max}");
             Value::Float(float(source, item, path, &range, |v| (*min..=*max).contains(&v))?)
         }
-        OptionKind::Int { min, max, .. } => Value::Int(int(source, item, path, *min, *max)?),
+        OptionKind::Int { min, max, .. } | OptionKind::Profile { min, max, .. } => {
+            Value::Int(int(source, item, path, *min, *max)?)
+        }
         OptionKind::Bool { .. } => match item.value {
             DeValue::Boolean(value) => Value::Bool(value),
             _ => return Err(wrong(source, item, path, "`true` or `false`")),

@@ -1,5 +1,6 @@
 //! How a network is trained, and how samples are scored and selected meanwhile.
 
+use crate::static_scores::StaticScores;
 use serde::{Deserialize, Serialize};
 
 /// The training protocol.
@@ -94,6 +95,9 @@ pub struct Selection {
     pub class_balance: bool,
     /// How samples are scored, for methods that learn from scores.
     pub scoring: Option<Scoring>,
+    /// The scores made before training, for methods that rank samples by them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_scores: Option<StaticScores>,
 }
 
 /// How samples are scored during training.

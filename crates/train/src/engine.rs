@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use candle_core::Device;
 use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization, fill_batch};
-use dynaprune_models::{Batch, Input, Mode, Net, find};
+use dynaprune_models::{Batch, Gradients, Input, Mode, Net, find};
 use dynaprune_ops::{CrossEntropy, Sgd, column, read};
 use dynaprune_spec::Cell;
 
@@ -134,6 +134,23 @@ impl<'a> Engine<'a> {
                 Ok(net.evaluate(loss, Mode::Evaluate)?.clone())
             })?;
             report(&samples, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// The norm of the gradient of each training image's cross-entropy, in evaluation mode and without augmentation, in
+    /// order.
+    pub(crate) fn gradient_norms(&mut self, indices: &[u32], of: Gradients, mut each: impl FnMut(f32)) -> Result<()> {
+        let mut batches = indices.chunks(self.batch_size()).peekable();
+        while let Some(batch) = batches.next() {
+            let next = batches.peek().copied().unwrap_or_default();
+            let norms = self.pass(Split::Train, batch, next, None, |net| {
+                Ok(net.gradient_norms(of)?.clone())
+            })?;
+            read(&norms, |norms: &[f32]| {
+                norms.iter().for_each(|&norm| each(norm));
+                Ok(())
+            })?;
         }
         Ok(())
     }

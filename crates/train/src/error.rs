@@ -29,6 +29,20 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// Measurements of different training runs were asked for at once.
+    #[error("measurements of different scoring runs cannot be made together")]
+    OtherRun,
+    /// The loss of a scoring run stopped being a number.
+    #[error("the scoring run with seed {seed} diverged in epoch {epoch}: its scores mean nothing")]
+    Diverged {
+        /// The run's seed.
+        seed: u64,
+        /// The epoch, counted from 1.
+        epoch: u32,
+    },
+    /// A scorer refused what it was given.
+    #[error(transparent)]
+    Scorer(#[from] dynaprune_scorers::Error),
     /// The network could not be built or run.
     #[error(transparent)]
     Model(#[from] dynaprune_models::Error),

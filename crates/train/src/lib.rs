@@ -6,6 +6,8 @@
 //! pass tells its loss (`dynaprune-models`), the loss is observed by the selector
 //! (`dynaprune-selectors`), and the selector says whether the next epochs train on it.
 //!
+//! [`measure`] makes scoring runs: training on full data that scorers watch.
+//!
 //! What is charged to whom: a pass that scores every sample is *scoring*; updating statistics of
 //! such a pass is part of it; choosing K samples is *selection*; batches, forward, backward and
 //! optimiser steps are *training*; the test set and the last look at the training set are
@@ -19,7 +21,9 @@ mod pruning;
 mod record;
 mod run;
 pub mod schedule;
+mod scoring;
 
 pub use error::{Error, Result};
 pub use record::{EpochRecord, RunRecord, Watch};
-pub use run::run;
+pub use run::{Scores, run, training_samples};
+pub use scoring::{Measured, epochs_watched, measure};

@@ -24,15 +24,18 @@ const SHUFFLE: Purpose = Purpose::new("shuffle");
 
 /// Runs a cell.
 ///
-/// `dataset` is the whole data set; the run takes the subset that the cell names. `static_scores`
-/// is the score table of a `static` method: a number for each sample of the run's training set.
-/// Work runs on the current rayon pool; the result does not depend on its size.
+/// `dataset` is the whole data set; the run takes the subset that the cell names. `scores` are those
+/// of a `static` method. Work runs on the current rayon pool; the result does not depend on its size.
 ///
 /// # Errors
 /// If the cell does not fit the data set, or names a network or method that does not exist.
-pub fn run(cell: &Cell, dataset: &Dataset, static_scores: Option<&[f32]>, watch: &mut dyn Watch) -> Result<RunRecord> {
+pub fn run(cell: &Cell, dataset: &Dataset, scores: Option<&Scores>, watch: &mut dyn Watch) -> Result<RunRecord> {
     let mut clock = Clock::start();
-    let mut run = Run::new(cell, dataset, static_scores)?;
+    let mut run = Run::new(cell, dataset, scores.map(|scores| scores.scores))?;
+    if let Some(scores) = scores {
+        run.record.scoring_seconds = scores.seconds;
+        run.record.scoring_flops = scores.flops;
+    }
     clock.charge(&mut run.record.other_seconds);
     let epochs = run.epochs();
     for epoch in 0..epochs {
@@ -41,7 +44,7 @@ pub fn run(cell: &Cell, dataset: &Dataset, static_scores: Option<&[f32]>, watch:
             ..EpochRecord::default()
         };
         run.select(epoch, &mut record, &mut clock)?;
-        run.train(epoch, &mut record)?;
+        run.train(epoch, &mut record, &mut |_, _| {})?;
         clock.charge(&mut record.training_seconds);
         run.record.diverged = !record.train_loss.is_finite();
         let last = epoch + 1 == epochs || run.record.diverged;
@@ -63,12 +66,58 @@ pub fn run(cell: &Cell, dataset: &Dataset, static_scores: Option<&[f32]>, watch:
     Ok(run.finish())
 }
 
-struct Run<'a> {
+/// Scores made before training, and what they cost: the run is charged with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores<'a> {
+    /// A number for each sample of the run's training set, see [`training_samples`]; the highest are kept.
+    pub scores: &'a [f32],
+    /// Seconds that making them took.
+    pub seconds: f64,
+    /// Floating-point operations that making them took.
+    pub flops: f64,
+}
+
+/// The training set of a cell: indices into the training split of `dataset`, ascending.
+///
+/// # Errors
+/// If the cell asks for more samples than there are.
+pub fn training_samples(cell: &Cell, dataset: &Dataset) -> Result<Vec<u32>> {
+    subset(
+        cell,
+        dataset,
+        &dataset.train.labels,
+        cell.dataset.train_samples,
+        "training",
+    )
+}
+
+/// All samples, or a class-balanced subset of `count`.
+fn subset(cell: &Cell, dataset: &Dataset, labels: &[u16], count: Option<usize>, split: &str) -> Result<Vec<u32>> {
+    match count {
+        None => Ok((0..labels.len() as u32).collect()),
+        Some(count) if count <= labels.len() => Ok(class_balanced_subset(
+            labels,
+            dataset.classes.len(),
+            count,
+            cell.dataset.subset_seed,
+        )),
+        Some(count) => Err(Error::Dataset {
+            dataset: cell.dataset.name.clone(),
+            reason: format!(
+                "expected at most {} {split} samples, found {count} in the spec",
+                labels.len()
+            ),
+        }),
+    }
+}
+
+/// A run in the making.
+pub(crate) struct Run<'a> {
     cell: &'a Cell,
-    engine: Engine<'a>,
-    pruning: Pruning,
+    pub(crate) engine: Engine<'a>,
+    pub(crate) pruning: Pruning,
     /// Each position's image in the training split.
-    train: Vec<u32>,
+    pub(crate) train: Vec<u32>,
     test: Vec<u32>,
     seen: Vec<bool>,
     steps: u64,
@@ -77,25 +126,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(cell: &'a Cell, dataset: &'a Dataset, static_scores: Option<&[f32]>) -> Result<Self> {
-        let take = |labels: &[u16], count: Option<usize>, split: &str| match count {
-            None => Ok((0..labels.len() as u32).collect()),
-            Some(count) if count <= labels.len() => Ok(class_balanced_subset(
-                labels,
-                dataset.classes.len(),
-                count,
-                cell.dataset.subset_seed,
-            )),
-            Some(count) => Err(Error::Dataset {
-                dataset: cell.dataset.name.clone(),
-                reason: format!(
-                    "expected at most {} {split} samples, found {count} in the spec",
-                    labels.len()
-                ),
-            }),
-        };
-        let train: Vec<u32> = take(&dataset.train.labels, cell.dataset.train_samples, "training")?;
-        let test: Vec<u32> = take(&dataset.test.labels, cell.dataset.test_samples, "test")?;
+    pub(crate) fn new(cell: &'a Cell, dataset: &'a Dataset, static_scores: Option<&[f32]>) -> Result<Self> {
+        let train = training_samples(cell, dataset)?;
+        let test = subset(cell, dataset, &dataset.test.labels, cell.dataset.test_samples, "test")?;
         Pruning::check(cell, train.len(), static_scores)?;
         let labels: Vec<u16> = train.iter().map(|&i| dataset.train.labels[i as usize]).collect();
         let pruning = Pruning::new(cell, &labels, static_scores)?;
@@ -159,7 +192,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn train(&mut self, epoch: u32, record: &mut EpochRecord) -> Result<()> {
+    /// An epoch of training, the first being 0; `each` gets every sample's position and what its step tells of it.
+    pub(crate) fn train(
+        &mut self,
+        epoch: u32,
+        record: &mut EpochRecord,
+        each: &mut dyn FnMut(u32, Sample),
+    ) -> Result<()> {
         let mut order = self.pruning.selected().to_vec();
         Stream::new(self.cell.seed, SHUFFLE, u64::from(epoch)).shuffle(&mut order);
         let score = self.pruning.training_score();
@@ -179,7 +218,11 @@ impl<'a> Run<'a> {
             let next = batches.peek().copied().filter(|_| !last).unwrap_or_default();
             scores.clear();
             let factor = self.factor(epoch, step, steps);
+            let mut at = positions.iter();
             self.engine.train(indices, next, epoch, factor, |sample| {
+                if let Some(&position) = at.next() {
+                    each(position, sample);
+                }
                 loss += f64::from(sample[column::LOSS]);
                 correct += f64::from(sample[column::CORRECT]);
                 if let Some(score) = score {

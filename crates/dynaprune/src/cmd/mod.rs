@@ -3,3 +3,5 @@
 pub(crate) mod bench;
 pub(crate) mod data;
 pub(crate) mod reproduce;
+pub(crate) mod score;
+pub(crate) mod scores;

@@ -1,20 +1,24 @@
 //! `reproduce`: from a recipe to its figure.
 
 use crate::catalog::catalog;
-use crate::failure::{BadInput, paint};
+use crate::failure::paint;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
 use crate::rows::{Provenance, epoch_rows, run_row};
+use crate::score_store::{self, ScoreStore};
+use crate::scoring;
 use crate::workspace::{Workspace, spec_file};
 use crate::{figure, machine};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use dynaprune_report::Results;
-use dynaprune_spec::Recipe;
+use dynaprune_spec::{Recipe, ScoreSpec, StaticScores, TableId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The options of `reproduce`.
@@ -50,6 +54,9 @@ pub(crate) struct Args {
     /// Run again what has results
     #[arg(long)]
     fresh: bool,
+    /// Keep no seconds, because other work runs beside: accuracies and counted operations are the same
+    #[arg(long)]
+    untimed: bool,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -68,16 +75,8 @@ pub(crate) enum Device {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if let (Device::Cuda, Some(reason)) = (args.device, machine::without_cuda()) {
-        let error = BadInput::new(format!("`--device cuda` is not possible: {reason}"));
-        return Err(error.hint("leave it out, or use `--device cpu`").into());
-    }
-    // Before anything uses the pool.
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()?;
-    }
+    machine::check_device(args.device)?;
+    machine::use_threads(args.threads)?;
     let workspace = Workspace::find()?;
     let catalog = catalog();
     let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
@@ -90,18 +89,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     tell(args, || introduction(&recipe, &chosen));
 
     let profile = &chosen.profile;
-    refuse_score_tables(&recipe)?;
-    let cells = recipe.cells(profile, args.seeds)?;
-    let results = Results::new(&workspace.results(args.results.as_deref()), &profile.name);
-    let mut plan = Plan::new(cells, &results.runs()?, &mut library)?;
-    if args.fresh {
-        plan.start_afresh();
-    }
+    let files = ScoreFiles::default();
+    let cells = recipe.cells(profile, args.seeds, &|path| files.identify(path))?;
+    let folder = workspace.results(args.results.as_deref());
+    let results = Results::new(&folder, &profile.name);
+    let store = ScoreStore::new(&folder, &profile.name);
+    let plan = Plan::new(cells, &results.runs()?, &store, &mut library, args.fresh)?;
     if args.dry_run {
         plan.print();
         return Ok(());
     }
-    make_runs(&plan, &mut library, &results, args)?;
+    make_runs(&plan, &mut library, &results, &store, &files, args)?;
 
     let cells: Vec<_> = plan.runs.iter().map(|run| run.cell.clone()).collect();
     let docs = workspace.docs(args.docs.as_deref());
@@ -117,55 +115,90 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The score tables that a recipe names by file, by what is in them.
+#[derive(Default)]
+struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
+
+impl ScoreFiles {
+    fn identify(&self, path: &Path) -> Result<TableId, String> {
+        let id = score_store::identify(path).map_err(|error| format!("{error:#}"))?;
+        self.0.borrow_mut().insert(id.hash.clone(), path.to_owned());
+        Ok(id)
+    }
+
+    fn path(&self, id: &TableId) -> Result<PathBuf> {
+        let found = self.0.borrow().get(&id.hash).cloned();
+        found.ok_or_else(|| anyhow!("no file of scores with the hash {}", id.hash))
+    }
+}
+
 /// Makes the runs that have no result yet. Each is stored as soon as it has ended, so that what was interrupted goes on
 /// from there.
-fn make_runs(plan: &Plan, library: &mut Library, results: &Results, args: &Args) -> Result<()> {
+fn make_runs(
+    plan: &Plan,
+    library: &mut Library,
+    results: &Results,
+    store: &ScoreStore,
+    files: &ScoreFiles,
+    args: &Args,
+) -> Result<()> {
     let (all, to_do) = (plan.runs.len(), plan.to_do().count());
     tell(args, || match to_do {
         0 => format!("{all} runs, all done"),
-        _ => format!("{all} runs, {} done, {to_do} to do", all - to_do),
+        _ => format!(
+            "{all} runs, {} done, {to_do} to do{}",
+            all - to_do,
+            plan.scoring_to_do()
+        ),
     });
-    // A data set that is missing should stop the command now, not after hours.
+    // A data set that is missing should stop the command now, not after hours; so should a table of other scores.
     for run in plan.to_do() {
-        library.get(&run.cell.dataset)?;
+        let dataset = library.get(&run.cell.dataset)?;
+        if let Some(StaticScores::Table(id)) = &run.cell.selection.static_scores {
+            score_store::read_for(&files.path(id)?, &run.cell, dataset)?;
+        }
     }
     // So should a folder that cannot be written.
     if to_do > 0 {
         results.add(&[], &[])?;
     }
-    let provenance = Provenance {
-        device: machine::cpu(),
-        threads: rayon::current_num_threads(),
-    };
-    let mut progress = Progress::new(plan, args.quiet);
+    let provenance = Provenance::here(!args.untimed);
+    let mut progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
+    scoring::make(&plan.tables, store, library, &provenance, &mut progress)?;
     for run in plan.to_do() {
         let cell = &run.cell;
         let dataset = library.get(&cell.dataset)?;
+        let scores = match &cell.selection.static_scores {
+            None => None,
+            Some(StaticScores::Table(id)) => Some(files.path(id)?),
+            Some(StaticScores::Scorer(_)) => ScoreSpec::of(cell).map(|spec| store.table_path(&spec)),
+        };
+        let scores = scores
+            .map(|path| score_store::read_for(&path, cell, dataset))
+            .transpose()?;
+        // What another machine took is no cost here.
+        let scores = scores.map(|scored| scored.timed_by(&provenance));
         let started = SystemTime::now();
-        let mut watch = progress.begin(run);
-        let record = dynaprune_train::run(cell, dataset, None, &mut watch)
-            .map_err(|error| anyhow!("run {} ({}): {error}", run.id, cell.label()))?;
+        let mut watch = progress.begin(run.label(), cell.training.epochs, run.work);
+        let scores = scores.as_ref().map(|scored| scored.scores());
+        let record = dynaprune_train::run(cell, dataset, scores.as_ref(), &mut watch)
+            .map_err(|error| anyhow!("run {} ({}): {error}", run.id, run.label()))?;
         results.add(
             &[run_row(cell, &record, started, &provenance)],
-            &epoch_rows(cell, &record),
+            &epoch_rows(cell, &record, &provenance),
         )?;
-        progress.end(run, &record, watch);
+        let outcome = match record.diverged {
+            true => "diverged".to_owned(),
+            false => format!(
+                "test {:.2} %, train {:.2} %",
+                100.0 * record.test_accuracy_last,
+                100.0 * record.train_accuracy_last
+            ),
+        };
+        let before = scores.map_or(0.0, |scores| scores.seconds);
+        progress.end(watch, &outcome, record.total_seconds - before);
     }
     progress.close();
-    Ok(())
-}
-
-/// A method that ranks samples by a table has none to rank them by.
-fn refuse_score_tables(recipe: &Recipe) -> Result<()> {
-    for method in &recipe.methods {
-        let name = &method.choice.name;
-        if dynaprune_selectors::method(name)?.static_scores {
-            return Err(BadInput::new(format!(
-                "method `{name}` needs a table of scores, which recipes cannot name"
-            ))
-            .into());
-        }
-    }
     Ok(())
 }
 

@@ -5,3 +5,4 @@ mod data;
 mod folder;
 mod reproduce;
 mod requests;
+mod scores;

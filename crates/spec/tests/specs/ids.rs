@@ -1,6 +1,6 @@
 //! A cell's id covers what runs and nothing else.
 
-use crate::written::{PROFILE, RECIPE, edited, profile, recipe};
+use crate::written::{PROFILE, RECIPE, edited, no_table, profile, recipe};
 use dynaprune_spec::{Cell, RunId, Schedule, Value};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 fn cells(recipe_text: &str, profile_text: &str) -> Vec<Cell> {
     recipe(recipe_text)
         .unwrap()
-        .cells(&profile(profile_text).unwrap(), None)
+        .cells(&profile(profile_text).unwrap(), None, &no_table)
         .unwrap()
 }
 

@@ -3,4 +3,5 @@
 mod ids;
 mod mistakes;
 mod runs;
+mod static_scores;
 mod written;

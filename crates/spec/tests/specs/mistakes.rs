@@ -1,6 +1,6 @@
 //! Every mistake is shown in its place.
 
-use crate::written::{PROFILE, RECIPE, edited, profile, recipe};
+use crate::written::{PROFILE, RECIPE, edited, no_table, profile, recipe};
 use dynaprune_spec::{Error, Place, Recipe};
 use std::path::Path;
 
@@ -158,8 +158,40 @@ fn of_recipes() {
         mistake(
             "\"full\", ",
             "\"static\", ",
-            "method `static` needs the option `scores`",
+            "method `static` needs a scorer, or a file of scores",
             "\"static\"",
+        )
+        .hint("`{ name = \"static\", scorer = \"...\" }` with one of `el2n`, `input-norm`; or `scores = \"file.parquet\"`"),
+        mistake(
+            method,
+            "{ name = \"static\", scorer = \"el3n\" }",
+            "unknown scorer `el3n`, expected one of: `el2n`, `input-norm`",
+            "\"el3n\"",
+        )
+        .hint("did you mean `el2n`?"),
+        mistake(
+            method,
+            "{ name = \"static\", scorer = \"el2n\", scores = \"a.parquet\" }",
+            "expected `scorer` or `scores`, found both",
+            "\"a.parquet\"",
+        ),
+        mistake(
+            method,
+            "{ name = \"static\", scorer = \"el2n\", from_epoch = 2 }",
+            "`from_epoch` has a meaning with `measured = \"training\"` only",
+            "2",
+        ),
+        mistake(
+            method,
+            "{ name = \"static\", scorer = \"el2n\", runs = 0 }",
+            "`runs`: expected an integer from 1 to 1000, found `0`",
+            "0",
+        ),
+        mistake(
+            method,
+            "{ name = \"static\", scorer = \"input-norm\", runs = 2 }",
+            "unknown key `runs` in `method`, expected one of: `name`, `scorer`, `scores`",
+            "runs",
         ),
         mistake(
             "c = 0.5",
@@ -289,7 +321,10 @@ fn of_profiles() {
         mistake(period, "selection_period = 5\nscore = \"el2\"", "`selection.score`: expected one of: `loss`, `one-minus-max-probability`, `entropy`, `el2n`, found `el2`", "\"el2\"").hint("did you mean `el2n`?"),
         mistake(period, "selection_period = 5\nscore_source = \"forward_pass\"", "`selection.score_source`: expected one of: `forward-pass`, `training`, found `forward_pass`", "\"forward_pass\"").hint("did you mean `forward-pass`?"),
         mistake(period, "selection_period = 5\nfirst_round = 1", "`selection.first_round`: expected a text in quotes, found `1`", "1"),
-        mistake(period, "selection_period = 5\n[extra]", "unknown key `extra`, expected one of: `summary`, `needs_cuda`, `dataset`, `pruned_fractions`, `seeds`, `subset`, `model`, `training`, `selection`", "extra"),
+        mistake(period, "selection_period = 5\n[extra]", "unknown key `extra`, expected one of: `summary`, `needs_cuda`, `dataset`, `pruned_fractions`, `seeds`, `subset`, `model`, `training`, `selection`, `scoring`", "extra"),
+        mistake(period, "selection_period = 5\n[scoring]\nruns = 0", "`scoring.runs`: expected an integer from 1 to 1000, found `0`", "0"),
+        mistake(period, "selection_period = 5\n[scoring]\nepoch = 101", "`scoring.epoch`: expected an integer from 0 to 100, found `101`", "101"),
+        mistake(period, "selection_period = 5\n[scoring]\nseeds = 3", "unknown key `seeds` in `scoring`, expected one of: `runs`, `epoch`, `forget_runs`", "seeds"),
     ];
     for mistake in mistakes {
         mistake.check(&place(profile(&edited(PROFILE, mistake.from, mistake.to))));
@@ -301,7 +336,11 @@ fn of_profiles() {
 fn of_recipe_and_profile_together() {
     let found = |fractions: &str, profile_line: &str| {
         let recipe = recipe(&edited(RECIPE, "[0.7, 0.3]", fractions)).unwrap();
-        place(recipe.cells(&profile(&format!("{profile_line}\n{PROFILE}")).unwrap(), None))
+        place(recipe.cells(
+            &profile(&format!("{profile_line}\n{PROFILE}")).unwrap(),
+            None,
+            &no_table,
+        ))
     };
     let none_left = found("[0.7, 0.3]", "pruned_fractions = [0.5]");
     assert_eq!(

@@ -1,13 +1,13 @@
 //! The runs that recipe and profile ask for together.
 
-use crate::written::{PROFILE, RECIPE, edited, profile, recipe};
+use crate::written::{PROFILE, RECIPE, edited, no_table, profile, recipe};
 use dynaprune_spec::{Cell, Value, kept};
 use proptest::prelude::*;
 
 fn cells(recipe_text: &str, profile_text: &str) -> Vec<Cell> {
     recipe(recipe_text)
         .unwrap()
-        .cells(&profile(profile_text).unwrap(), None)
+        .cells(&profile(profile_text).unwrap(), None, &no_table)
         .unwrap()
 }
 
@@ -33,9 +33,9 @@ fn the_grid_has_full_data_once_for_each_seed() {
 #[test]
 fn more_seeds_only_add_runs() {
     let (recipe, profile) = (recipe(RECIPE).unwrap(), profile(PROFILE).unwrap());
-    let five = recipe.cells(&profile, Some(5)).unwrap();
+    let five = recipe.cells(&profile, Some(5), &no_table).unwrap();
     assert_eq!(five.len(), 35);
-    assert_eq!(five[..14], recipe.cells(&profile, None).unwrap());
+    assert_eq!(five[..14], recipe.cells(&profile, None, &no_table).unwrap());
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub(crate) fn catalog() -> Catalog {
     let option = |name: &str, kind| OptionSpec {
         name: name.to_owned(),
         kind,
+        only_with: None,
     };
     let entry = |name: &str, options: Vec<OptionSpec>| Entry {
         name: name.to_owned(),
@@ -64,6 +65,7 @@ pub(crate) fn catalog() -> Catalog {
         entry: entry(name, options),
         pruned,
         scored,
+        static_scores: name == "static",
         rounds,
     };
     let number = |default, max| OptionKind::Float {
@@ -85,13 +87,7 @@ pub(crate) fn catalog() -> Catalog {
         methods: vec![
             method("full", vec![], false, false, |_| false),
             method("random-static", vec![], true, false, |_| false),
-            method(
-                "static",
-                vec![option("scores", OptionKind::Text { default: None })],
-                true,
-                false,
-                |_| false,
-            ),
+            method("static", vec![], true, false, |_| false),
             method(
                 "random-dynamic",
                 vec![option("redraw", redraw)],
@@ -117,7 +113,43 @@ pub(crate) fn catalog() -> Catalog {
                 |_| true,
             ),
         ],
+        scorers: vec![
+            entry(
+                "el2n",
+                vec![
+                    option(
+                        "measured",
+                        OptionKind::Choice {
+                            default: "checkpoint".to_owned(),
+                            allowed: vec!["checkpoint".to_owned(), "training".to_owned()],
+                        },
+                    ),
+                    OptionSpec {
+                        only_with: Some(("measured".to_owned(), "training".to_owned())),
+                        ..option(
+                            "from_epoch",
+                            OptionKind::Int {
+                                default: Some(1),
+                                min: 1,
+                                max: 1000,
+                            },
+                        )
+                    },
+                    option("epoch", profile_decides("epoch", 0)),
+                    option("runs", profile_decides("runs", 1)),
+                ],
+            ),
+            entry("input-norm", vec![]),
+        ],
         figures: vec!["accuracy-by-fraction".to_owned(), "accuracy-by-time".to_owned()],
+    }
+}
+
+fn profile_decides(key: &str, min: i64) -> OptionKind {
+    OptionKind::Profile {
+        key: key.to_owned(),
+        min,
+        max: 1000,
     }
 }
 
@@ -141,6 +173,11 @@ pub(crate) fn recipe(text: &str) -> Result<Recipe> {
 pub(crate) fn profile(text: &str) -> Result<Profile> {
     let (_folder, path) = file("trial.toml", text);
     Profile::load(&path, &catalog())
+}
+
+/// No recipe here names a file of scores.
+pub(crate) fn no_table(path: &std::path::Path) -> std::result::Result<dynaprune_spec::TableId, String> {
+    Err(format!("no table at {}", path.display()))
 }
 
 /// `text` with the only occurrence of `from` replaced.

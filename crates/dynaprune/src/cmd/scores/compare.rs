@@ -1,0 +1,182 @@
+//! `scores compare`.
+
+use super::published;
+use crate::catalog::catalog;
+use crate::failure::BadInput;
+use crate::score_store::{self, Scored};
+use crate::workspace::Workspace;
+use anyhow::Result;
+use dynaprune_report::{AgreementInput, ScoreColumn, ScoreRow};
+use dynaprune_scorers::{spearman, top_k_overlap};
+use dynaprune_spec::{Profile, ScoreSpec, kept};
+use std::path::PathBuf;
+
+/// The seed that breaks ties.
+const TIES: u64 = 0;
+
+/// The options of `scores compare`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Score tables of the same samples: two or more
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    tables: Vec<PathBuf>,
+    /// The pruned fractions whose kept sets are compared
+    #[arg(long, value_name = "S", value_delimiter = ',', default_values_t = [0.3, 0.5, 0.7], value_parser = fraction)]
+    pruned_fractions: Vec<f64>,
+    /// Where plot, numbers and page go: a path without extension [default: `figures/<profile>/scores-<data set>` in docs]
+    #[arg(long, value_name = "STEM")]
+    out: Option<PathBuf>,
+    /// Print only the names of the files written
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A table that was read.
+struct Table {
+    label: String,
+    scored: Scored,
+    row: ScoreRow,
+    spec: Option<ScoreSpec>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let tables = read(&args.tables)?;
+    let first = &tables[0];
+    let samples = first.scored.table.samples.len();
+
+    let scores = |table: &Table| table.scored.table.scores.clone();
+    let all: Vec<Vec<f32>> = tables.iter().map(scores).collect();
+    let matrix = |of: &dyn Fn(&[f32], &[f32]) -> f64| -> Vec<Vec<f64>> {
+        all.iter().map(|a| all.iter().map(|b| of(a, b)).collect()).collect()
+    };
+    // Of scores that are all equal no correlation is defined.
+    let correlations = matrix(&|a, b| spearman(a, b).unwrap_or(f64::NAN));
+    let overlap = |&s: &f64| {
+        let k = kept(samples, s);
+        (s, matrix(&|a, b| top_k_overlap(a, b, k, TIES).unwrap_or(f64::NAN)))
+    };
+    let overlaps: Vec<_> = args.pruned_fractions.iter().map(overlap).collect();
+
+    if !args.quiet {
+        print(&tables, &correlations, &overlaps);
+    }
+
+    let columns: Vec<ScoreColumn> = tables.iter().map(column).collect();
+    let specs: Vec<_> = tables
+        .iter()
+        .map(|table| (table.label.as_str(), table.spec.as_ref()))
+        .collect();
+    let (dataset, profile) = (&first.row.dataset, &first.row.profile);
+    let workspace = Workspace::find()?;
+    let path = workspace.profiles().join(format!("{profile}.toml"));
+    let summary = Profile::load(&path, &catalog()).map_or_else(|_| String::new(), |profile| profile.summary);
+    let files: Vec<String> = args.tables.iter().map(|path| path.display().to_string()).collect();
+    let input = AgreementInput {
+        title: &format!("How far scores agree on {dataset}"),
+        profile,
+        profile_summary: &summary,
+        notes: "",
+        command: &format!("cargo xtask scores compare {}", files.join(" \\\n    ")),
+        scores: &columns,
+        samples,
+        spearman: correlations,
+        overlaps,
+        published: &published::of(&specs),
+    };
+    let default = || {
+        workspace
+            .docs(None)
+            .join("figures")
+            .join(profile)
+            .join(format!("scores-{dataset}"))
+    };
+    let files = input.write(&args.out.clone().unwrap_or_else(default))?;
+    for file in [&files.png, &files.page] {
+        println!("wrote {}", file.display());
+    }
+    Ok(())
+}
+
+/// Reads the tables, which must be of the same samples.
+fn read(paths: &[PathBuf]) -> Result<Vec<Table>> {
+    let mut tables: Vec<Table> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let (scored, row) = score_store::read(path)?;
+        if let Some(first) = tables.first() {
+            let of = &first.scored.table;
+            scored
+                .table
+                .check(&of.dataset, &of.split, &of.samples, &of.dataset_checksum)
+                .map_err(|error| {
+                    let message = format!("{}: {error}", path.display());
+                    BadInput::new(message).hint(format!(
+                        "only scores of the samples of {} compare with it",
+                        paths[0].display()
+                    ))
+                })?;
+        }
+        let mut label = score_store::label(&row);
+        // The same scorer by another protocol: the file tells them apart.
+        if tables.iter().any(|table| table.label == label) {
+            let stem = path.file_stem().unwrap_or_default();
+            label += &format!(" ({})", stem.to_string_lossy());
+        }
+        tables.push(Table {
+            label,
+            spec: ScoreSpec::from_json(&row.spec).ok(),
+            scored,
+            row,
+        });
+    }
+    Ok(tables)
+}
+
+fn column(table: &Table) -> ScoreColumn {
+    let row = &table.row;
+    let mut details = format!("{} of {}", row.scorer, row.model);
+    if !row.variant.is_empty() {
+        details += &format!(", {}", row.variant);
+    }
+    details += &format!(
+        ", epoch {}, runs {}, {:.1} s of scoring ({}), {:.1} TFLOP, spec {}",
+        row.epoch,
+        row.runs,
+        row.scoring_seconds,
+        row.device,
+        row.scoring_flops / 1e12,
+        row.spec_hash
+    );
+    ScoreColumn {
+        label: table.label.clone(),
+        details,
+    }
+}
+
+/// A line a pair.
+fn print(tables: &[Table], correlations: &[Vec<f64>], overlaps: &[(f64, Vec<Vec<f64>>)]) {
+    let pairs = || (0..tables.len()).flat_map(|a| (a + 1..tables.len()).map(move |b| (a, b)));
+    let name = |(a, b): (usize, usize)| format!("{} - {}", tables[a].label, tables[b].label);
+    let width = pairs().map(|pair| name(pair).chars().count()).max().unwrap_or(0);
+    let heads: Vec<String> = overlaps.iter().map(|(s, _)| format!("  overlap s={s}")).collect();
+    println!("{:width$}  spearman{}", "", heads.concat());
+    for (a, b) in pairs() {
+        let cells = overlaps
+            .iter()
+            .zip(&heads)
+            .map(|((_, matrix), head)| format!("{:>1$.3}", matrix[a][b], head.chars().count()));
+        println!(
+            "{:width$}  {:>8.3}{}",
+            name((a, b)),
+            correlations[a][b],
+            cells.collect::<String>()
+        );
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if (0.0..1.0).contains(&s) => Ok(s),
+        _ => Err("expected a number from 0 to below 1".to_owned()),
+    }
+}
