@@ -200,7 +200,7 @@ pub(crate) fn thousands(number: u64) -> String {
 }
 
 /// `1.24 TFLOP`: a count of operations, not a speed.
-fn operations(flops: f64) -> String {
+pub(crate) fn operations(flops: f64) -> String {
     let units = ["MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"];
     let mut value = flops / 1e6;
     let mut unit = 0;

@@ -1,6 +1,7 @@
 //! Score tables: where they are, the scoring runs they need, and how those are put together.
 
 use crate::catalog::scorer_label;
+use crate::plan::operations;
 use crate::rows::Provenance;
 use anyhow::{Context as _, Result, anyhow, bail};
 use dynaprune_datasets::Dataset;
@@ -148,8 +149,15 @@ impl ScoreStore {
         // Runs of another machine, found in the cache, are named.
         let devices: BTreeSet<&str> = runs.iter().flatten().map(|row| row.device.as_str()).collect();
         let devices = devices.into_iter().collect::<Vec<_>>().join("; ");
-        let threads = runs.iter().flatten().map(|row| row.threads).max().unwrap_or(0);
+        // Runs with different numbers of threads have none in common.
+        let threads: BTreeSet<u32> = runs.iter().flatten().map(|row| row.threads).collect();
+        let threads = match threads.len() {
+            1 => threads.first().copied().unwrap_or(0),
+            _ => 0,
+        };
         let epoch = spec.scorer.int("epoch").unwrap_or(0);
+        // A control needs no training.
+        let trained_runs = spec.scorer.int("runs").map_or(0, |_| spec.runs());
         let (json, id, made_at, variant) = (spec.to_json(), spec.id().to_string(), now(), variant(spec));
         let row = |(&sample, score): (&u32, f32)| ScoreRow {
             dataset: spec.dataset.name.clone(),
@@ -159,7 +167,7 @@ impl ScoreStore {
             score,
             scorer: spec.scorer.name.clone(),
             variant: variant.clone(),
-            runs: spec.runs(),
+            runs: trained_runs,
             epoch: u32::try_from(epoch).unwrap_or(0),
             model: spec.model.name.clone(),
             profile: spec.profile.clone(),
@@ -284,6 +292,15 @@ pub(crate) fn identify(path: &Path) -> Result<TableId> {
         label: label(&row),
         hash: blake3::hash(&bytes).to_hex().to_string(),
     })
+}
+
+/// What a table cost, for people: `62.1 s and 1.20 TFLOP of scoring on cpu`.
+pub(crate) fn cost(scored: &Scored, row: &ScoreRow) -> String {
+    let flops = operations(scored.flops);
+    match scored.seconds.is_finite() {
+        true => format!("{:.1} s and {flops} of scoring on {}", scored.seconds, row.device),
+        false => format!("{flops} of scoring on {}, not timed", row.device),
+    }
 }
 
 /// The scorer of a table as legends name it.

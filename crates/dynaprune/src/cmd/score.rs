@@ -123,15 +123,13 @@ fn describe(spec: &ScoreSpec, path: &Path) -> Result<()> {
     sorted.sort_by(f32::total_cmp);
     let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
     eprintln!(
-        "  {}: {} samples, scores {} to {}, median {}; {:.1} s of scoring, {:.2} GFLOP, on {}",
+        "  {}: {} samples, scores {} to {}, median {}; {}",
         paint(&label, "1"),
         sorted.len(),
         at(0.0),
         at(1.0),
         at(0.5),
-        scored.seconds,
-        scored.flops / 1e9,
-        row.device
+        score_store::cost(&scored, &row)
     );
     if spec.dataset.name == "synthetic" {
         describe_difficulty(spec, &scored)?;

@@ -3,7 +3,7 @@
 use crate::folder::{Folder, PROFILE, RECIPE};
 use dynaprune_report::{ScoreRow, ScoringRunRow};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `full`, and two static methods that share their scoring runs, at two pruned fractions.
 fn recipe() -> String {
@@ -98,7 +98,7 @@ fn an_interrupted_table_goes_on() {
     let score = ["score", "el2n", "forget", "--dataset", "digits", "--profile", "tiny"];
     folder.succeed(&score);
     let tables = files(&folder, "results/tiny/scores");
-    let before: Vec<_> = tables.iter().map(|path| scores(path)).collect();
+    let before: Vec<_> = tables.iter().map(scores).collect();
 
     // As if it had been killed between two runs: one of them and both tables are not there.
     let run = files(&folder, "results/tiny/scores/runs").remove(0);
@@ -112,7 +112,7 @@ fn an_interrupted_table_goes_on() {
         again.stderr
     );
     assert_eq!(files(&folder, "results/tiny/scores"), tables);
-    assert_eq!(tables.iter().map(|path| scores(path)).collect::<Vec<_>>(), before);
+    assert_eq!(tables.iter().map(scores).collect::<Vec<_>>(), before);
 
     // Nothing is left to do, even without the runs.
     fs::remove_dir_all(folder.path("results/tiny/scores/runs")).unwrap();
@@ -125,11 +125,11 @@ fn an_interrupted_table_goes_on() {
         "{}",
         fresh.stderr
     );
-    assert_eq!(tables.iter().map(|path| scores(path)).collect::<Vec<_>>(), before);
+    assert_eq!(tables.iter().map(scores).collect::<Vec<_>>(), before);
 }
 
-fn scores(path: &PathBuf) -> Vec<(u32, u32)> {
-    let rows = ScoreRow::read(path).unwrap();
+fn scores(path: impl AsRef<Path>) -> Vec<(u32, u32)> {
+    let rows = ScoreRow::read(path.as_ref()).unwrap();
     rows.iter().map(|row| (row.sample, row.score.to_bits())).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::published;
 use crate::catalog::catalog;
 use crate::failure::BadInput;
-use crate::score_store::{self, Scored};
+use crate::score_store::{self, Scored, cost};
 use crate::workspace::Workspace;
 use anyhow::Result;
 use dynaprune_report::{AgreementInput, ScoreColumn, ScoreRow};
@@ -138,15 +138,10 @@ fn column(table: &Table) -> ScoreColumn {
     if !row.variant.is_empty() {
         details += &format!(", {}", row.variant);
     }
-    details += &format!(
-        ", epoch {}, runs {}, {:.1} s of scoring ({}), {:.1} TFLOP, spec {}",
-        row.epoch,
-        row.runs,
-        row.scoring_seconds,
-        row.device,
-        row.scoring_flops / 1e12,
-        row.spec_hash
-    );
+    if row.runs > 0 {
+        details += &format!(", epoch {}, runs {}", row.epoch, row.runs);
+    }
+    details += &format!("; {}; spec {}", cost(&table.scored, row), row.spec_hash);
     ScoreColumn {
         label: table.label.clone(),
         details,
