@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The pruned fractions whose kept sets are compared
     #[arg(long, value_name = "S", value_delimiter = ',', default_values_t = [0.3, 0.5, 0.7], value_parser = fraction)]
     pruned_fractions: Vec<f64>,
-    /// Where plot, numbers and page go: a path without extension [default: `figures/<profile>/scores-<data set>` in docs]
+    /// Where plot, numbers and page go: a path without extension [default: named after profile and data set, in the docs]
     #[arg(long, value_name = "STEM")]
     out: Option<PathBuf>,
     /// Print only the names of the files written
