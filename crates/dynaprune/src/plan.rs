@@ -66,6 +66,8 @@ impl PlannedScoring {
 pub(crate) struct Tables {
     pub(crate) specs: Vec<ScoreSpec>,
     pub(crate) scoring: Vec<PlannedScoring>,
+    /// Whether what there is of them is not to be used.
+    pub(crate) afresh: bool,
 }
 
 impl Tables {
@@ -85,7 +87,11 @@ impl Tables {
                 measurements,
             });
         }
-        Ok(Self { specs: to_do, scoring })
+        Ok(Self {
+            specs: to_do,
+            scoring,
+            afresh,
+        })
     }
 
     /// The work of the scoring runs.

@@ -92,14 +92,18 @@ impl Progress {
             watch.label,
             width = self.runs.to_string().len()
         );
-        if self.show == Show::Lines && self.finished < self.runs {
-            let left = self
-                .started
-                .elapsed()
-                .mul_f64(((self.work - self.worked) / self.worked.max(1.0)).max(0.0));
+        // Work that was not counted says nothing of the rest.
+        if self.show == Show::Lines && self.finished < self.runs && self.worked > 0.0 {
+            let left = self.started.elapsed().as_secs_f64() * ((self.work - self.worked) / self.worked).max(0.0);
+            let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
             line += &format!(" (about {} to go)", HumanDuration(left));
         }
         self.say(&line);
+    }
+
+    /// Something to know about the run that begins next.
+    pub(crate) fn note(&self, text: &str) {
+        self.say(&format!("note: {text}"));
     }
 
     /// All is done.

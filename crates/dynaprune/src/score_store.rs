@@ -32,10 +32,18 @@ pub(crate) struct Scored {
 }
 
 impl Scored {
+    /// Whether a run that is timed has no total because its scores were not timed, or elsewhere.
+    pub(crate) fn spoils_time(&self, by: &Provenance) -> bool {
+        by.timed && !(self.seconds.is_finite() && self.is_from(by))
+    }
+
+    fn is_from(&self, by: &Provenance) -> bool {
+        self.device == by.device && self.threads as usize == by.threads
+    }
+
     /// Forgets the seconds if they were taken elsewhere: they do not add up with those taken here.
     pub(crate) fn timed_by(self, by: &Provenance) -> Self {
-        let here = self.device == by.device && self.threads as usize == by.threads;
-        let seconds = if here { self.seconds } else { f64::NAN };
+        let seconds = if self.is_from(by) { self.seconds } else { f64::NAN };
         Self { seconds, ..self }
     }
 
@@ -71,6 +79,22 @@ impl ScoreStore {
 
     pub(crate) fn has(&self, spec: &ScoreSpec) -> bool {
         self.table_path(spec).is_file()
+    }
+
+    /// Forgets tables and the scoring runs they were made from, so that they are made afresh, however often that is
+    /// interrupted.
+    pub(crate) fn forget(&self, specs: &[ScoreSpec]) -> Result<()> {
+        let runs = specs.iter().flat_map(ScoreSpec::measurements);
+        let runs = runs.map(|measurement| self.run_path(&measurement));
+        for path in specs.iter().map(|spec| self.table_path(spec)).chain(runs) {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The measurements that are still to be made for these tables; those of the same training run together.
@@ -109,6 +133,7 @@ impl ScoreStore {
             score: measured.scores[i],
             presentations: measured.presentations[i],
             learned: measured.learned[i],
+            dataset_checksum: dataset.checksum.clone(),
             seconds: by.seconds(measured.seconds),
             flops: measured.flops,
             device: by.device.clone(),
@@ -121,6 +146,32 @@ impl ScoreStore {
         Ok(ScoringRunRow::write(&self.run_path(measurement), &rows)?)
     }
 
+    /// A scoring run that was kept, if it is of these samples of this data.
+    fn run(&self, measurement: &Measurement, samples: &[u32], dataset: &Dataset) -> Result<KeptRun> {
+        let path = self.run_path(measurement);
+        let rows = ScoringRunRow::read(&path)?;
+        let spec = measurement.to_json();
+        let right = rows.iter().map(|row| &row.sample).eq(samples)
+            && rows
+                .iter()
+                .all(|row| row.spec == spec && row.dataset_checksum == dataset.checksum);
+        match rows.first() {
+            Some(made) if right => Ok(KeptRun {
+                scores: rows.iter().map(|row| row.score).collect(),
+                presentations: rows.iter().map(|row| row.presentations).collect(),
+                learned: rows.iter().map(|row| row.learned).collect(),
+                made: made.clone(),
+            }),
+            _ => bail!(
+                "{}: expected the {} samples of scoring run {} of this `{}`, found others; `--fresh` makes it again",
+                path.display(),
+                samples.len(),
+                measurement.id(),
+                dataset.name
+            ),
+        }
+    }
+
     /// Makes the table from its scoring runs, which must all be there.
     pub(crate) fn combine(&self, spec: &ScoreSpec, dataset: &Dataset) -> Result<PathBuf> {
         let measurements = spec.measurements();
@@ -130,27 +181,18 @@ impl ScoreStore {
         };
         let mut runs = Vec::with_capacity(measurements.len());
         for measurement in &measurements {
-            let path = self.run_path(measurement);
-            let rows = ScoringRunRow::read(&path)?;
-            let of_these = rows.iter().map(|row| &row.sample).eq(&samples);
-            if !of_these || rows.iter().any(|row| row.spec != measurement.to_json()) {
-                bail!(
-                    "{}: expected the {} samples of scoring run {}, found other rows; remove the file to make it again",
-                    path.display(),
-                    samples.len(),
-                    measurement.id()
-                );
-            }
-            runs.push(rows);
+            runs.push(self.run(measurement, &samples, dataset)?);
         }
         let scores = combined(spec, &runs, samples.len())?;
-        let first = |of: fn(&ScoringRunRow) -> f64| runs.iter().filter_map(|rows| rows.first()).map(of).sum::<f64>();
-        let (seconds, flops) = (first(|row| row.seconds), first(|row| row.flops));
-        // Runs of another machine, found in the cache, are named.
-        let devices: BTreeSet<&str> = runs.iter().flatten().map(|row| row.device.as_str()).collect();
-        let devices = devices.into_iter().collect::<Vec<_>>().join("; ");
-        // Runs with different numbers of threads have none in common.
-        let threads: BTreeSet<u32> = runs.iter().flatten().map(|row| row.threads).collect();
+        let seconds = runs.iter().map(|run| run.made.seconds).sum::<f64>();
+        let flops = runs.iter().map(|run| run.made.flops).sum::<f64>();
+        // Runs may have been found that were made elsewhere.
+        let joined = |of: fn(&ScoringRunRow) -> &str| {
+            let all: BTreeSet<&str> = runs.iter().map(|run| of(&run.made)).collect();
+            all.into_iter().collect::<Vec<_>>().join("; ")
+        };
+        let (devices, code_versions) = (joined(|row| &row.device), joined(|row| &row.code_version));
+        let threads: BTreeSet<u32> = runs.iter().map(|run| run.made.threads).collect();
         let threads = match threads.len() {
             1 => threads.first().copied().unwrap_or(0),
             _ => 0,
@@ -177,7 +219,7 @@ impl ScoreStore {
             scoring_flops: flops,
             device: devices.clone(),
             threads,
-            code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
+            code_version: code_versions.clone(),
             made_at: made_at.clone(),
             spec: json.clone(),
         };
@@ -188,21 +230,27 @@ impl ScoreStore {
     }
 }
 
+/// A scoring run that was kept.
+struct KeptRun {
+    scores: Vec<f32>,
+    presentations: Vec<u32>,
+    learned: Vec<bool>,
+    /// Its first row: how it was made.
+    made: ScoringRunRow,
+}
+
 /// The scores of all runs, put together.
-fn combined(spec: &ScoreSpec, runs: &[Vec<ScoringRunRow>], samples: usize) -> Result<Vec<f32>> {
+fn combined(spec: &ScoreSpec, runs: &[KeptRun], samples: usize) -> Result<Vec<f32>> {
     if spec.scorer.name != "forget" {
         let mut mean = MeanOverRuns::new(samples);
-        for rows in runs {
-            mean.add(&rows.iter().map(|row| row.score).collect::<Vec<_>>())?;
+        for run in runs {
+            mean.add(&run.scores)?;
         }
         return Ok(mean.scores()?);
     }
-    let counter = |rows: &Vec<ScoringRunRow>| {
-        ForgetCounter::of_counts(
-            rows.iter().map(|row| row.score as u32).collect(),
-            rows.iter().map(|row| row.presentations).collect(),
-            &rows.iter().map(|row| row.learned).collect::<Vec<_>>(),
-        )
+    let counter = |run: &KeptRun| {
+        let events = run.scores.iter().map(|&events| events as u32).collect();
+        ForgetCounter::of_counts(events, run.presentations.clone(), &run.learned)
     };
     let counters = runs.iter().map(counter).collect::<Result<Vec<_>, _>>()?;
     Ok(forget_scores(
@@ -273,14 +321,22 @@ pub(crate) fn read(path: &Path) -> Result<(Scored, ScoreRow)> {
 /// Reads a score table that is to be used for `cell`.
 ///
 /// # Errors
-/// If it cannot be read, or is one of other samples than those the cell trains on.
+/// If it cannot be read, is one of other samples than those the cell trains on, or of another spec than the cell's scorer has.
 pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Scored> {
-    let (scored, _) = read(path)?;
+    let (scored, row) = read(path)?;
     let samples = training_samples(cell, dataset)?;
     scored
         .table
         .check(&dataset.name, SPLIT, &samples, &dataset.checksum)
         .map_err(|error| anyhow!("{}: {error}", path.display()))?;
+    if let Some(spec) = ScoreSpec::of(cell).filter(|spec| spec.to_json() != row.spec) {
+        bail!(
+            "{}: expected score table {}, found {}; `--fresh` makes it again",
+            path.display(),
+            spec.id(),
+            row.spec_hash
+        );
+    }
     Ok(scored)
 }
 
@@ -288,8 +344,9 @@ pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Sc
 pub(crate) fn identify(path: &Path) -> Result<TableId> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let (_, row) = read(path)?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(TableId {
-        label: label(&row),
+        label: format!("{} ({stem})", label(&row)),
         hash: blake3::hash(&bytes).to_hex().to_string(),
     })
 }

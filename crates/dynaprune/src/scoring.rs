@@ -7,7 +7,7 @@ use crate::rows::Provenance;
 use crate::score_store::ScoreStore;
 use anyhow::{Result, anyhow};
 
-/// Makes the scoring runs, each kept as soon as it has ended, then the tables.
+/// Makes the scoring runs, each kept as soon as it has ended, then the tables. What is made afresh is forgotten first.
 pub(crate) fn make(
     tables: &Tables,
     store: &ScoreStore,
@@ -15,6 +15,9 @@ pub(crate) fn make(
     by: &Provenance,
     progress: &mut Progress,
 ) -> Result<()> {
+    if tables.afresh {
+        store.forget(&tables.specs)?;
+    }
     for run in &tables.scoring {
         let Some(first) = run.measurements.first() else {
             continue;

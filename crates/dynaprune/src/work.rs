@@ -35,7 +35,7 @@ impl Work {
         })
     }
 
-    /// The training that these measurements share; their own passes over the samples are not counted.
+    /// The training that these measurements share, and their own passes over the samples.
     ///
     /// # Errors
     /// As [`Work::of`], or if a scorer is unknown.
@@ -46,10 +46,15 @@ impl Work {
         let epochs = measurements.iter().map(dynaprune_train::epochs_watched);
         let epochs = epochs.collect::<Result<Vec<_>, _>>()?.into_iter().max().unwrap_or(0);
         let graph = graph(&first.cell, size)?;
-        let samples = u64::from(epochs) * size.train_samples as u64;
+        let (mut forward, mut backward) = (epochs, epochs);
+        for measurement in measurements {
+            let own = dynaprune_train::own_passes(measurement)?;
+            (forward, backward) = (forward + own.0, backward + own.1);
+        }
+        let passes = f64::from(forward) * graph.forward_flops() + f64::from(backward) * graph.backward_flops();
         Ok(Self {
-            samples,
-            flops: samples as f64 * (graph.forward_flops() + graph.backward_flops()),
+            samples: u64::from(epochs) * size.train_samples as u64,
+            flops: size.train_samples as f64 * passes,
         })
     }
 }

@@ -315,7 +315,7 @@ fn seconds_of_different_machines_are_said_not_to_compare() {
         let files = case.write(kind.name, "laptop", docs.path()).unwrap();
         let warning = "Seconds are compared only with those of full data on the same machine: there are 3 runs on cuda: a \
                        made-up card (2 threads); 11 runs on cpu: 2 threads of a made-up processor (2 threads); 1 run on \
-                       machines that did other work meanwhile (not timed); 1 run on cpu: 2 threads of a made-up processor \
+                       machines that did other work meanwhile, or with scores made on another machine (not timed); 1 run on cpu: 2 threads of a made-up processor \
                        (1 thread). Counted operations compare always.";
         let page = fs::read_to_string(files.page).unwrap();
         assert!(page.contains(&format!("**{warning}**")), "{page}");
@@ -362,13 +362,26 @@ fn scoring_before_training_is_held_against_static_methods() {
     };
     let page = case.page("accuracy-vs-time");
     for text in [
-        "Of 2 settings 1 cost more in wall-clock time and 0 in counted operations.",
+        "in wall-clock time 1 of 2 settings cost more, in counted operations 0 of 2 settings cost more.",
         "\n| forget | 30 % | 30 % | 1.30, more | 1.00, equal |\n",
         "\n| forget | 70 % | 50 % | 0.90, less | 0.60, less |\n",
     ] {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
     assert!(!page.contains("| random-static | 30 % | 0 %"), "{page}");
+    // Without times there is nothing to say of them.
+    let mut untimed = case;
+    for run in &mut untimed.runs {
+        (run.training_seconds, run.total_seconds) = (f64::NAN, f64::NAN);
+    }
+    let page = untimed.page("accuracy-vs-time");
+    for text in [
+        "in wall-clock time none compares, in counted operations 0 of 2 settings cost more.",
+        "\nNothing here compares in wall-clock time.\n",
+        "\n| forget | 30 % | 30 % | ? | 1.00, equal |\n",
+    ] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
+    }
     assert!(!Case::laptop(1).page("accuracy-vs-time").contains("scoring's share"));
 }
 

@@ -15,7 +15,7 @@
 //!
 //! [`SCORERS`] lists them with their options: implementations of one score in the field disagree,
 //! so each way to count is a named option, and the default is the original definition. A new scorer
-//! is one new file and one line in the list.
+//! is one new file and one line in the list, and a case in `dynaprune-train`, which measures it.
 //!
 //! Scores travel as a [`ScoreTable`], which knows the data they belong to. [`spearman`] and
 //! [`top_k_overlap`] say how far two of them agree, [`auc`] how well one finds samples that are known

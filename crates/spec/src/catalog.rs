@@ -105,11 +105,6 @@ pub enum OptionKind {
         /// When none is given.
         default: bool,
     },
-    /// Any text.
-    Text {
-        /// When none is given.
-        default: Option<String>,
-    },
 }
 
 impl OptionKind {
@@ -122,7 +117,6 @@ impl OptionKind {
             Self::Profile { .. } => None,
             Self::Choice { default, .. } => Some(Value::Text(default.clone())),
             Self::Bool { default } => Some(Value::Bool(*default)),
-            Self::Text { default } => default.clone().map(Value::Text),
         }
     }
 }

@@ -106,7 +106,16 @@ impl Recipe {
                     .map_err(|error| format!("profile `{}`: {error}", profile.name)),
                 Some(MethodScores::File(path)) => table(path).map(|id| Some(StaticScores::Table(id))),
             };
-            static_scores.push(found.map_err(|message| self.source.error(span.clone(), message, None))?);
+            let found = found.map_err(|message| self.source.error(span.clone(), message, None))?;
+            // What the profile decides may make equal what was written differently.
+            let same = |(other, scores): (&Method, &Option<StaticScores>)| {
+                scores.is_some() && other.choice == method.choice && is_same(scores.as_ref(), found.as_ref())
+            };
+            if self.methods.iter().zip(&static_scores).any(same) {
+                let message = format!("in profile `{}` this is a method that is listed already", profile.name);
+                return Err(self.source.error(span.clone(), message, None));
+            }
+            static_scores.push(found);
         }
         let methods = || self.methods.iter().zip(&static_scores);
         let fractions = self.fractions(profile)?;
@@ -191,6 +200,14 @@ impl Recipe {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// Whether two methods rank samples by the same scores, or look the same in figures.
+fn is_same(a: Option<&StaticScores>, b: Option<&StaticScores>) -> bool {
+    match (a, b) {
+        (Some(StaticScores::Table(a)), Some(StaticScores::Table(b))) => a.hash == b.hash || a.label == b.label,
+        _ => a == b,
     }
 }
 

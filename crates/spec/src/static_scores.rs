@@ -26,10 +26,11 @@ pub enum StaticScores {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableId {
-    /// Its scorer with its variant, as legends name it.
-    pub label: String,
     /// The BLAKE3 hash of the file, hexadecimal.
     pub hash: String,
+    /// What legends call it; no part of what identifies a run, and so not of its JSON.
+    #[serde(skip)]
+    pub label: String,
 }
 
 /// A scorer as a spec names it; what the profile decides may still be open.

@@ -318,7 +318,6 @@ fn option_value(source: &Source, item: &Item, path: &str, kind: &OptionKind) -> 
             DeValue::Boolean(value) => Value::Bool(value),
             _ => return Err(wrong(source, item, path, "`true` or `false`")),
         },
-        OptionKind::Text { .. } => Value::Text(text(source, item, path)?),
         OptionKind::Choice { allowed, .. } => {
             let found = text(source, item, path)?;
             if !allowed.contains(&found) {

@@ -26,4 +26,4 @@ mod scoring;
 pub use error::{Error, Result};
 pub use record::{EpochRecord, RunRecord, Watch};
 pub use run::{Scores, run, training_samples};
-pub use scoring::{Measured, epochs_watched, measure};
+pub use scoring::{Measured, epochs_watched, measure, own_passes};

@@ -30,9 +30,7 @@ impl Pruning {
     pub(crate) fn new(cell: &Cell, labels: &[u16], static_scores: Option<&[f32]>) -> Result<Self> {
         let info = method(&cell.method.name)?;
         let selection = &cell.selection;
-        // `scores`, the place of a score table, has been followed by the caller.
-        let known = |name: &str| info.options.iter().any(|o| o.name == name);
-        let given = cell.method.options.iter().filter(|(name, _)| known(name));
+        let given = cell.method.options.iter();
         let options: Options = given.map(|(name, value)| (name.clone(), option(value))).collect();
         let setup = Setup {
             samples: labels.len(),
@@ -200,6 +198,20 @@ mod tests {
             "class_balance":CLASS_BALANCE,"scoring":{"score":"loss","score_source":"forward-pass",
             "first_round":"random","ema_weight":0.8}}}"#;
         Cell::from_json(&json.replace("CLASS_BALANCE", &class_balance.to_string())).unwrap()
+    }
+
+    #[test]
+    fn a_static_method_keeps_the_highest_scores() {
+        let mut cell = cell(false);
+        cell.method.name = "static".to_owned();
+        cell.pruned_fraction = 0.6;
+        (cell.selection.scoring, cell.selection.selection_period) = (None, None);
+        let scores = [0.5, 9.0, f32::INFINITY, -1.0, 3.0, 2.0, 8.0, 0.0, 1.0, 4.0];
+        let mut pruning = Pruning::new(&cell, &[0; 10], Some(&scores)).unwrap();
+        for epoch in 0..4 {
+            pruning.select(epoch).unwrap();
+            assert_eq!(pruning.selected(), [1, 2, 6, 9]);
+        }
     }
 
     #[test]

@@ -69,6 +69,14 @@ pub fn epochs_watched(measurement: &Measurement) -> Result<u32> {
     Ok(Wanted::of(&measurement.scorer)?.epochs(&measurement.cell).unwrap_or(0))
 }
 
+/// The passes over all samples that a measurement makes beside the training it watches: forward, and backward.
+///
+/// # Errors
+/// If the scorer or an option of it is unknown.
+pub fn own_passes(measurement: &Measurement) -> Result<(u32, u32)> {
+    Ok(Wanted::of(&measurement.scorer)?.passes(&measurement.cell))
+}
+
 /// A scorer with the options that matter in a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wanted {
@@ -130,8 +138,29 @@ impl Wanted {
                 },
             },
             "random" => Self::Random,
-            _ => Self::InputNorm,
+            "input-norm" => Self::InputNorm,
+            name => {
+                return Err(Error::Option {
+                    name: name.to_owned(),
+                    option: "scorer".to_owned(),
+                    reason: "no scoring run can measure it".to_owned(),
+                });
+            }
         })
+    }
+
+    /// Passes over all samples beside the training it watches: forward, and backward.
+    fn passes(self, cell: &Cell) -> (u32, u32) {
+        match self {
+            Self::Forget { clean_pass: true } => (cell.training.epochs, 0),
+            Self::El2n { .. }
+            | Self::Grand {
+                of: Gradients::LastLayer,
+                ..
+            } => (1, 0),
+            Self::Grand { of: Gradients::All, .. } => (1, 1),
+            Self::Forget { clean_pass: false } | Self::El2nOfTraining { .. } | Self::Random | Self::InputNorm => (0, 0),
+        }
     }
 
     /// The epochs of training it watches; `None` if it needs no network.
@@ -252,7 +281,6 @@ impl Account {
 
 /// Trains for as many epochs as any of the accounts watches.
 fn train(cell: &Cell, dataset: &Dataset, accounts: &mut [Account], watch: &mut dyn Watch) -> Result<()> {
-    let mut clock = Clock::start();
     let mut run = Run::new(cell, dataset, None)?;
     run.pruning.select(0)?;
     let epochs = accounts
@@ -262,8 +290,10 @@ fn train(cell: &Cell, dataset: &Dataset, accounts: &mut [Account], watch: &mut d
         .unwrap_or(0);
     let graph = run.engine.net().graph();
     let per_epoch = run.train.len() as f64 * (graph.forward_flops() + graph.backward_flops());
-    // Of the training so far, which every scorer that watched it would have needed.
-    let mut seconds = 0.0;
+    // Of the training so far, which every scorer that watched it would have needed. As in a training run, building the
+    // network and telling of progress are charged to nobody.
+    let (mut seconds, mut other) = (0.0, 0.0);
+    let mut clock = Clock::start();
     for epoch in 0..=epochs {
         if epoch > 0 {
             let mut record = EpochRecord {
@@ -286,7 +316,7 @@ fn train(cell: &Cell, dataset: &Dataset, accounts: &mut [Account], watch: &mut d
             seconds += record.training_seconds;
             watch.epoch_finished(&record, epochs);
         }
-        clock.charge(&mut seconds);
+        clock.charge(&mut other);
         for account in accounts.iter_mut() {
             account.pass(epoch, &mut run)?;
             clock.charge(&mut account.seconds);

@@ -5,9 +5,11 @@ use dynaprune_datasets::synthetic::{Difficulty, SyntheticOptions, generate};
 use dynaprune_datasets::{Dataset, Normalization, Options, fill_batch, find};
 use dynaprune_models::{Gradients, Input, Mode, Net};
 use dynaprune_ops::{CrossEntropy, column, read};
-use dynaprune_scorers::auc;
-use dynaprune_spec::{Measurement, ScoreSpec};
-use dynaprune_train::{EpochRecord, Error, Measured, Scores, Watch, measure, run, training_samples};
+use dynaprune_scorers::{OptionKind, auc};
+use dynaprune_spec::{Choice, Measurement, ScoreSpec, Value};
+use dynaprune_train::{
+    EpochRecord, Error, Measured, Scores, Watch, epochs_watched, measure, own_passes, run, training_samples,
+};
 use std::path::Path;
 
 const SAMPLES: usize = 130;
@@ -221,6 +223,24 @@ fn a_static_run_keeps_the_top_and_pays_for_its_scores() {
         flops: 3e9,
     };
     let record = run(&cell, &digits(), Some(&table), &mut ()).unwrap();
+    // The same 52 at the top are all that matters; the 52 at the bottom are others.
+    let trained = |scores: Vec<f32>| {
+        let table = Scores {
+            scores: &scores,
+            ..table
+        };
+        run(&cell, &digits(), Some(&table), &mut ()).unwrap().train_loss_last
+    };
+    let kept = |score: f32| score >= (SAMPLES - 52) as f32;
+    let below: Vec<f32> = scores
+        .iter()
+        .map(|&s| if kept(s) { 1e6 - s } else { s - 1e6 })
+        .collect();
+    assert_eq!(trained(below), record.train_loss_last);
+    assert_ne!(
+        trained(scores.iter().map(|score| -score).collect()),
+        record.train_loss_last
+    );
     assert_eq!((record.kept, record.unique_samples_seen), (52, 52));
     assert_eq!(record.scoring_flops, 3e9);
     // No round of this run scores, but there is a moment to see that.
@@ -243,6 +263,34 @@ fn a_static_run_keeps_the_top_and_pays_for_its_scores() {
         "data set `digits`: expected a score for each of its 130 samples, found 129"
     );
     assert!(run(&cell, &digits(), None, &mut ()).is_err(), "no scores to rank by");
+}
+
+#[test]
+fn every_registered_scorer_can_be_measured() {
+    for info in dynaprune_scorers::SCORERS {
+        let mut options = std::collections::BTreeMap::new();
+        for option in info.options {
+            let value = match option.kind {
+                OptionKind::Word(words) => Value::Text(words[0].word.to_owned()),
+                OptionKind::Number { .. } | OptionKind::Protocol { .. } => Value::Int(1),
+            };
+            options.insert(option.name.to_owned(), value);
+        }
+        let mut measurement = measurements(&[el2n(1)], 2, 32).remove(0);
+        measurement.scorer = Choice {
+            name: info.name.to_owned(),
+            options,
+        };
+        let measured = measure(&[measurement.clone()], &digits(), &mut ()).unwrap();
+        assert_eq!(measured[0].scores.len(), SAMPLES, "{}", info.name);
+        // What is counted before is what is counted on the way: an epoch has a forward and a backward pass.
+        let (forward, backward) = own_passes(&measurement).unwrap();
+        let epochs = epochs_watched(&measurement).unwrap();
+        let el2n = self::measured(&[el2n(0), el2n(1)], 2, 32);
+        let (pass, epoch) = (el2n[0].flops, el2n[1].flops - el2n[0].flops);
+        let expected = f64::from(epochs) * epoch + f64::from(forward) * pass + f64::from(backward) * (epoch - pass);
+        assert!((measured[0].flops - expected).abs() <= 1e-9 * expected, "{}", info.name);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// The options of `reproduce`.
 #[derive(clap::Args)]
@@ -176,9 +176,15 @@ fn make_runs(
         let scores = scores
             .map(|path| score_store::read_for(&path, cell, dataset))
             .transpose()?;
+        if scores.as_ref().is_some_and(|scored| scored.spoils_time(&provenance)) {
+            progress.note(&format!(
+                "{}: its scores were not timed here, so it has no total time",
+                run.label()
+            ));
+        }
         // What another machine took is no cost here.
         let scores = scores.map(|scored| scored.timed_by(&provenance));
-        let started = SystemTime::now();
+        let (started, clock) = (SystemTime::now(), Instant::now());
         let mut watch = progress.begin(run.label(), cell.training.epochs, run.work);
         let scores = scores.as_ref().map(|scored| scored.scores());
         let record = dynaprune_train::run(cell, dataset, scores.as_ref(), &mut watch)
@@ -195,8 +201,7 @@ fn make_runs(
                 100.0 * record.train_accuracy_last
             ),
         };
-        let before = scores.map_or(0.0, |scores| scores.seconds);
-        progress.end(watch, &outcome, record.total_seconds - before);
+        progress.end(watch, &outcome, clock.elapsed().as_secs_f64());
     }
     progress.close();
     Ok(())

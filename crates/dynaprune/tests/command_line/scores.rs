@@ -143,14 +143,109 @@ fn a_scoring_run_that_was_changed_is_not_used() {
     let mut rows = ScoringRunRow::read(&run).unwrap();
     rows.truncate(99);
     ScoringRunRow::write(&run, &rows).unwrap();
-    let outcome = folder.run(&score);
+    let refused = || {
+        let outcome = folder.run(&score);
+        assert_eq!(outcome.code, Some(1));
+        let message = "expected the 100 samples of scoring run";
+        assert!(outcome.stderr.contains(message), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains(run.to_str().unwrap()), "{}", outcome.stderr);
+    };
+    refused();
+    // Nor is one of the same samples of other data.
+    folder.succeed(&[&score[..], &["--fresh"]].concat());
+    fs::remove_file(files(&folder, "results/tiny/scores").remove(0)).unwrap();
+    let mut rows = ScoringRunRow::read(&run).unwrap();
+    rows.iter_mut().for_each(|row| row.dataset_checksum = "00ff".to_owned());
+    ScoringRunRow::write(&run, &rows).unwrap();
+    refused();
+}
+
+#[test]
+fn a_table_under_the_name_of_another_is_not_used() {
+    let folder = folder();
+    folder.succeed(REPRODUCE);
+    let [el2n, forget] = &files(&folder, "results/tiny/scores")[..] else {
+        panic!("two tables")
+    };
+    fs::copy(forget, el2n).unwrap();
+    let outcome = folder.run(&[REPRODUCE, &["--seeds", "2"]].concat());
     assert_eq!(outcome.code, Some(1));
     assert!(
-        outcome.stderr.contains("expected the 100 samples of scoring run"),
+        outcome.stderr.contains("expected score table") && outcome.stderr.contains(el2n.to_str().unwrap()),
         "{}",
         outcome.stderr
     );
-    assert!(outcome.stderr.contains(run.to_str().unwrap()), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_is_interrupted_while_it_is_made_afresh_is_not_there() {
+    let folder = folder();
+    let score = ["score", "el2n", "--dataset", "digits", "--profile", "tiny"];
+    folder.succeed(&score);
+    // The first scoring run cannot be kept.
+    let runs = folder.path("results/tiny/scores/runs");
+    fs::remove_dir_all(&runs).unwrap();
+    fs::write(&runs, "not a folder").unwrap();
+    let outcome = folder.run(&[&score[..], &["--fresh"]].concat());
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(files(&folder, "results/tiny/scores").iter().all(|path| *path == runs));
+    fs::remove_file(&runs).unwrap();
+    let again = folder.succeed(&score);
+    assert_eq!(again.stderr.lines().filter(|line| line.starts_with('[')).count(), 3);
+}
+
+#[test]
+fn seconds_that_mean_nothing_are_not_kept() {
+    let folder = folder();
+    folder.succeed(&[REPRODUCE, &["--untimed"]].concat());
+    let (runs, epochs) = folder.results("results");
+    let seconds = |run: &dynaprune_report::RunRow| [run.scoring_seconds, run.training_seconds, run.total_seconds];
+    assert!(
+        runs.iter()
+            .all(|run| seconds(run).iter().all(|seconds| seconds.is_nan()))
+    );
+    assert!(epochs.iter().all(|epoch| epoch.training_seconds.is_nan()));
+    assert!(runs.iter().all(|run| run.training_flops > 0.0));
+    let page = fs::read_to_string(folder.path("docs/figures/tiny/static.md")).unwrap();
+    assert!(page.contains("(not timed)") && !page.contains("NaN"), "{page}");
+
+    // Runs that are timed have no total if their scores were not.
+    let timed = folder.succeed(&[REPRODUCE, &["--seeds", "2"]].concat());
+    assert!(
+        timed.stderr.contains("its scores were not timed here") && !timed.stderr.contains("NaN"),
+        "{}",
+        timed.stderr
+    );
+    let (runs, _) = folder.results("results");
+    for run in runs.iter().filter(|run| run.seed == 1) {
+        assert!(run.training_seconds > 0.0);
+        assert_eq!(run.total_seconds.is_nan(), run.method == "static");
+    }
+    // Nor if they were timed with other threads.
+    folder.succeed(&[
+        "score",
+        "el2n",
+        "forget",
+        "--dataset",
+        "digits",
+        "--profile",
+        "tiny",
+        "--fresh",
+        "--threads",
+        "1",
+    ]);
+    let outcome = folder.succeed(&[REPRODUCE, &["--seeds", "3", "--threads", "2"]].concat());
+    assert!(
+        outcome.stderr.contains("its scores were not timed here"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = folder.succeed(&[REPRODUCE, &["--seeds", "4", "--threads", "1"]].concat());
+    assert!(
+        !outcome.stderr.contains("its scores were not timed here"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -177,7 +272,7 @@ fn a_recipe_may_name_a_table_by_its_file() {
     assert!(
         by_file
             .iter()
-            .all(|run| run.method_label == "el2n@1 runs=2" && run.scoring_flops > 0.0)
+            .all(|run| run.method_label == "el2n@1 runs=2 (mine)" && run.scoring_flops > 0.0)
     );
 
     // The same recipe with other samples, or on other data.

@@ -249,12 +249,15 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             s => format!("{} {} %", line.label, percent(s)),
         };
         let names: Vec<String> = front.iter().map(name).collect();
-        let _ = writeln!(
-            text,
-            "\nPareto front in {}, cheapest first: {}.",
-            cost.heading,
-            names.join(", ")
-        );
+        let _ = match names.as_slice() {
+            [] => writeln!(text, "\nNothing here compares in {}.", cost.heading),
+            names => writeln!(
+                text,
+                "\nPareto front in {}, cheapest first: {}.",
+                cost.heading,
+                names.join(", ")
+            ),
+        };
     }
     text += &static_costs(data, dataset, full);
     text + "\nCosts within 1 % count as equal. These are means; whether two neighbours differ is for their intervals to say.\n\n"
@@ -264,16 +267,16 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
 /// a method.
 fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
     let mut rows = String::new();
-    let mut settings = 0;
-    let mut more = COSTS.map(|_| 0);
+    // For each cost, settings that cost more, and settings whose cost is known.
+    let mut counts = COSTS.map(|_| (0, 0));
     for line in data.lines_of(dataset).filter(|line| line.method == "static") {
         for point in &line.points {
             let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
             let scoring = mean(|run| run.scoring_flops) / mean(RunRow::method_flops);
             let costs = COSTS.map(|drawn| point.relative(full, drawn.cost));
-            settings += 1;
-            for (count, cost) in more.iter_mut().zip(costs.iter().flatten()) {
-                *count += usize::from(verdict(cost) == "more");
+            for ((more, known), cost) in counts.iter_mut().zip(&costs) {
+                *more += usize::from(cost.as_ref().is_some_and(|cost| verdict(cost) == "more"));
+                *known += usize::from(cost.is_some());
             }
             let [time, operations] = costs.map(|cost| match cost {
                 Some(cost) => format!("{}, {}", with_half_width(&cost, 2), verdict(&cost)),
@@ -288,18 +291,18 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
             );
         }
     }
-    if settings == 0 {
+    if rows.is_empty() {
         return rows;
     }
+    let counted = COSTS.iter().zip(counts).map(|(cost, (more, known))| match known {
+        0 => format!("in {} none compares", cost.heading),
+        known => format!("in {} {more} of {known} settings cost more", cost.heading),
+    });
     format!(
-        "\n{}: static pruning with its scoring counted, against training on all data. Of {settings} settings {} cost more in \
-         {} and {} in {}.\n\n\
+        "\n{}: static pruning with its scoring counted, against training on all data: {}.\n\n\
          | method | s | scoring's share of the operations | relative time | relative operations |\n|---|---|---|---|---|\n{rows}",
         dataset_title(dataset),
-        more[0],
-        COSTS[0].heading,
-        more[1],
-        COSTS[1].heading,
+        counted.collect::<Vec<_>>().join(", "),
     )
 }
 

@@ -268,7 +268,8 @@ impl<'a> Data<'a> {
         for run in self.runs() {
             let machine = match run.method_seconds().is_finite() {
                 true => format!("{} ({})", run.device, count(run.threads as usize, "thread")),
-                false => "machines that did other work meanwhile (not timed)".to_owned(),
+                false => "machines that did other work meanwhile, or with scores made on another machine (not timed)"
+                    .to_owned(),
             };
             match machines.iter_mut().find(|(other, _)| *other == machine) {
                 Some((_, runs)) => *runs += 1,
@@ -279,7 +280,8 @@ impl<'a> Data<'a> {
             .iter()
             .map(|(machine, runs)| format!("{} on {machine}", count(*runs, "run")));
         let made: Vec<String> = made.collect();
-        (made.len() > 1).then(|| {
+        let untimed = self.runs().any(|run| !run.method_seconds().is_finite());
+        (made.len() > 1 || untimed).then(|| {
             format!(
                 "Seconds are compared only with those of full data on the same machine: there are {}. Counted operations \
                  compare always.",
@@ -313,23 +315,19 @@ impl Cell<'_> {
         })
     }
 
-    /// A cost of the runs relative to the mean of full data, over those runs that compare with it; `None` if none does.
+    /// A cost of the runs, each relative to the mean of the full-data runs that it compares with; `None` if none compares.
     pub(super) fn relative(&self, full: &Cell, cost: Cost) -> Option<Summary> {
-        let machine = |run: &RunRow| (run.device.clone(), run.threads);
-        let reference = full
-            .runs
-            .iter()
-            .find(|run| (cost.of)(run).is_finite())
-            .map(|run| machine(run))?;
-        let comparable = |cell: &Cell| -> Vec<f64> {
-            let runs = cell
+        let same = |a: &RunRow, b: &RunRow| !cost.is_time || (&a.device, a.threads) == (&b.device, b.threads);
+        let relative = |run: &&RunRow| {
+            let full = full
                 .runs
                 .iter()
-                .filter(|run| !cost.is_time || machine(run) == reference);
-            runs.map(|run| (cost.of)(run)).filter(|cost| cost.is_finite()).collect()
+                .filter(|other| same(run, other))
+                .map(|other| (cost.of)(other));
+            let one = Summary::of(&full.filter(|one| one.is_finite()).collect::<Vec<_>>())?.mean;
+            Some((cost.of)(run) / one).filter(|relative| relative.is_finite())
         };
-        let one = Summary::of(&comparable(full))?.mean;
-        let values: Vec<f64> = comparable(self).iter().map(|cost| cost / one).collect();
+        let values: Vec<f64> = self.runs.iter().filter_map(relative).collect();
         Summary::of(&values)
     }
 

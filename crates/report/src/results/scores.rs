@@ -38,15 +38,15 @@ rows! {
         /// The hash over all bytes of the data set, hexadecimal.
         pub dataset_checksum: String,
         /// Seconds of all scoring runs together: training and passes over the samples, as if no other scorer had shared
-        /// them.
+        /// them; NaN if they were not kept.
         pub scoring_seconds: f64,
         /// Floating-point operations of all scoring runs together, likewise.
         pub scoring_flops: f64,
         /// The device that made the scoring runs; several are separated by semicolons.
         pub device: String,
-        /// CPU threads used.
+        /// CPU threads used; 0 if scoring runs differ in it.
         pub threads: u32,
-        /// The version of the code that made the table.
+        /// The version of the code that made the scoring runs; several are separated by semicolons.
         pub code_version: String,
         /// When it was made, UTC, ISO 8601: `2026-01-31T12:00:00Z`.
         pub made_at: String,
@@ -58,18 +58,20 @@ rows! {
 rows! {
     /// What one scoring run measured for a sample: a row of `<results>/<profile>/scores/runs/*.parquet`.
     ///
-    /// Scoring runs are kept so that a table that was interrupted goes on with the next run. From `seconds` on, all columns
+    /// Scoring runs are kept so that a table that was interrupted goes on with the next run. From `dataset_checksum` on, all columns
     /// are the same in every row.
     pub struct ScoringRunRow {
         /// The sample's index in the whole split, from 0; a reduced data set has some of them.
         pub sample: u32,
         /// What the scorer measured in this run; for `forget` the number of forgetting events.
         pub score: f32,
-        /// How often the sample was presented to the network in training.
+        /// How often the sample was presented, for scorers that count it; else 0.
         pub presentations: u32,
-        /// Whether the sample was ever classified correctly when presented.
+        /// Whether the sample was ever classified correctly when presented, for scorers that count it; else true.
         pub learned: bool,
-        /// Seconds of the run: training and this scorer's passes over the samples.
+        /// The hash over all bytes of the data set, hexadecimal.
+        pub dataset_checksum: String,
+        /// Seconds of the run: training and this scorer's passes over the samples; NaN if they were not kept.
         pub seconds: f64,
         /// Floating-point operations of the run, likewise.
         pub flops: f64,

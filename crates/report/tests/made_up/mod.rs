@@ -315,6 +315,7 @@ pub(crate) fn scoring_run_rows(samples: u32) -> Vec<ScoringRunRow> {
         score: any(sample),
         presentations: 60,
         learned: sample != 7,
+        dataset_checksum: "0123456789abcdef".to_owned(),
         seconds: 411.5,
         flops: 0.4e15,
         device: "cpu: 2 threads of a made-up processor".to_owned(),

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 
 /// The seed that breaks ties.
 const TIES: u64 = 0;
+/// Pruned fractions unless others are asked for.
+const FRACTIONS: [f64; 3] = [0.3, 0.5, 0.7];
 
 /// The options of `scores compare`.
 #[derive(clap::Args)]
@@ -21,7 +23,7 @@ pub(crate) struct Args {
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     tables: Vec<PathBuf>,
     /// The pruned fractions whose kept sets are compared
-    #[arg(long, value_name = "S", value_delimiter = ',', default_values_t = [0.3, 0.5, 0.7], value_parser = fraction)]
+    #[arg(long, value_name = "S", value_delimiter = ',', default_values_t = FRACTIONS, value_parser = fraction)]
     pruned_fractions: Vec<f64>,
     /// Where plot, numbers and page go: a path without extension [default: named after profile and data set, in the docs]
     #[arg(long, value_name = "STEM")]
@@ -52,6 +54,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     // Of scores that are all equal no correlation is defined.
     let correlations = matrix(&|a, b| spearman(a, b).unwrap_or(f64::NAN));
+    if let Some(s) = args.pruned_fractions.iter().find(|&&s| kept(samples, s) == 0) {
+        let message = format!("`--pruned-fractions`: {s} keeps none of {samples} samples");
+        return Err(BadInput::new(message).into());
+    }
     let overlap = |&s: &f64| {
         let k = kept(samples, s);
         (s, matrix(&|a, b| top_k_overlap(a, b, k, TIES).unwrap_or(f64::NAN)))
@@ -71,13 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
     let path = workspace.profiles().join(format!("{profile}.toml"));
     let summary = Profile::load(&path, &catalog()).map_or_else(|_| String::new(), |profile| profile.summary);
-    let files: Vec<String> = args.tables.iter().map(|path| path.display().to_string()).collect();
     let input = AgreementInput {
         title: &format!("How far scores agree on {dataset}"),
         profile,
         profile_summary: &summary,
         notes: "",
-        command: &format!("cargo xtask scores compare {}", files.join(" \\\n    ")),
+        command: &command(args),
         scores: &columns,
         samples,
         spearman: correlations,
@@ -96,6 +101,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("wrote {}", file.display());
     }
     Ok(())
+}
+
+/// The command that makes the same page again.
+fn command(args: &Args) -> String {
+    let mut words: Vec<String> = args.tables.iter().map(|path| path.display().to_string()).collect();
+    if args.pruned_fractions != FRACTIONS {
+        let fractions: Vec<String> = args.pruned_fractions.iter().map(f64::to_string).collect();
+        words.push(format!("--pruned-fractions {}", fractions.join(",")));
+    }
+    if let Some(out) = &args.out {
+        words.push(format!("--out {}", out.display()));
+    }
+    format!("cargo xtask scores compare {}", words.join(" \\\n    "))
 }
 
 /// Reads the tables, which must be of the same samples.
