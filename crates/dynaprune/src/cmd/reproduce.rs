@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Run again what has results
     #[arg(long)]
     fresh: bool,
+    /// Make no run: draw what there is, and say what is missing
+    #[arg(long, conflicts_with_all = ["fresh", "dry_run"])]
+    no_runs: bool,
     /// Keep no seconds, because other work runs beside: accuracies and counted operations are the same
     #[arg(long)]
     untimed: bool,
@@ -99,7 +102,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         plan.print();
         return Ok(());
     }
-    make_runs(&plan, &mut library, &results, &store, &files, args)?;
+    if !args.no_runs {
+        make_runs(&plan, &mut library, &results, &store, &files, args)?;
+    }
 
     let cells: Vec<_> = plan.runs.iter().map(|run| run.cell.clone()).collect();
     let docs = workspace.docs(args.docs.as_deref());

@@ -65,6 +65,24 @@ fn goes_on_from_what_was_interrupted() {
 }
 
 #[test]
+fn draws_what_there_is_when_told() {
+    let folder = Folder::new();
+    folder.reproduce(&[]);
+    let (mut runs, epochs) = folder.results("results");
+    let lost = runs.pop().unwrap();
+    std::fs::remove_dir_all(folder.path("results")).unwrap();
+    Results::new(&folder.path("results"), "tiny")
+        .add(&runs, &epochs)
+        .unwrap();
+    let contents = folder.contents("results");
+    let outcome = folder.reproduce(&["--no-runs"]);
+    assert!(!outcome.stderr.contains("[1/"), "{}", outcome.stderr);
+    assert_eq!(folder.contents("results"), contents);
+    let page = std::fs::read_to_string(folder.path("docs/figures/tiny/tiny.md")).unwrap();
+    assert!(page.contains("1 of 5") && page.contains(&lost.method), "{page}");
+}
+
+#[test]
 fn runs_again_when_told() {
     let folder = Folder::new();
     folder.reproduce(&[]);
