@@ -123,10 +123,17 @@ impl Wanted {
             "forget" => Self::Forget {
                 clean_pass: word("counted_on")? == "clean-pass",
             },
-            "el2n" if word("measured")? == "training" => Self::El2nOfTraining {
-                from: number("from_epoch")?,
-                to: number("epoch")?,
-            },
+            "el2n" if word("measured")? == "training" => {
+                let (from, to) = (number("from_epoch")?, number("epoch")?);
+                if from == 0 || from > to {
+                    return Err(Error::Option {
+                        name: scorer.name.clone(),
+                        option: "from_epoch".to_owned(),
+                        reason: format!("expected 1 to {to}, the last epoch, found {from}"),
+                    });
+                }
+                Self::El2nOfTraining { from, to }
+            }
             "el2n" => Self::El2n {
                 epoch: number("epoch")?,
             },

@@ -305,6 +305,18 @@ fn what_does_not_fit_is_refused() {
     unknown.scorer.name = "el3n".to_owned();
     let error = measure(&[unknown], &digits(), &mut ()).unwrap_err();
     assert!(error.to_string().starts_with("unknown scorer `el3n`"), "{error}");
+    let mut empty = one.clone();
+    empty.scorer.options = [
+        ("measured".to_owned(), Value::Text("training".to_owned())),
+        ("from_epoch".to_owned(), Value::Int(2)),
+        ("epoch".to_owned(), Value::Int(1)),
+    ]
+    .into();
+    let error = measure(&[empty], &digits(), &mut ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "option `from_epoch` of `el2n`: expected 1 to 1, the last epoch, found 2"
+    );
     let mut wild = one;
     wild.cell.training.learning_rate = 1e30;
     let error = measure(&[wild], &digits(), &mut ()).unwrap_err();
