@@ -5,7 +5,7 @@ use dynaprune_datasets::{self as datasets, DATASETS, DatasetInfo};
 use dynaprune_models::{MODELS, ModelInfo};
 use dynaprune_scorers::{self as scorers, SCORERS, ScorerInfo};
 use dynaprune_selectors::{self as selectors, Cadence, Family, METHODS, MethodInfo};
-use dynaprune_spec::{Catalog, Choice, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec, Value};
+use dynaprune_spec::{Catalog, Choice, DatasetEntry, Entry, FULL_SHORT, MethodEntry, OptionKind, OptionSpec, Value};
 
 /// The widest network a spec may ask for.
 const MAX_WIDTH: i64 = 1024;
@@ -15,7 +15,7 @@ pub(crate) fn catalog() -> Catalog {
     Catalog {
         datasets: DATASETS.iter().map(dataset).collect(),
         models: MODELS.iter().map(model).collect(),
-        methods: METHODS.iter().map(method).collect(),
+        methods: METHODS.iter().map(method).chain([full_short()]).collect(),
         scorers: SCORERS.iter().map(scorer).collect(),
         figures: figure::kinds(),
     }
@@ -166,6 +166,20 @@ fn method(info: &MethodInfo) -> MethodEntry {
             let cadence = selectors::method(&choice.name).and_then(|info| info.cadence(&method_options(choice)));
             matches!(cadence, Ok(Cadence::EveryRound))
         },
+    }
+}
+
+/// The control, which is full data to a selector: only its schedule differs.
+fn full_short() -> MethodEntry {
+    MethodEntry {
+        entry: Entry {
+            name: FULL_SHORT.to_owned(),
+            options: Vec::new(),
+        },
+        pruned: true,
+        scored: false,
+        static_scores: false,
+        rounds: |_| false,
     }
 }
 

@@ -1,49 +1,169 @@
 //! From results to a figure and its page.
 
+use crate::library::Library;
 use crate::rows::method_label;
+use crate::score_store::{self, ScoreStore};
 use anyhow::Result;
-use dynaprune_report::{FIGURES, FigureFiles, FigureInput, Planned, Results};
-use dynaprune_spec::{Cell, Profile, Recipe};
-use std::path::Path;
+use dynaprune_datasets::Dataset;
+use dynaprune_report::{
+    FIGURES, FigureInput, History, Planned, Rendered, Results, SampleImage, Setting, StaticRanking,
+};
+use dynaprune_spec::{Cell, DatasetSpec, Profile, Recipe, ScoreSpec, Value};
+use dynaprune_train::{traced_positions, training_samples};
+use std::collections::BTreeMap;
 
 /// The kinds of figure there are.
 pub(crate) fn kinds() -> Vec<String> {
     FIGURES.iter().map(|kind| kind.name.to_owned()).collect()
 }
 
-/// Draws the recipe's figure from the results of `cells` into `docs`; `command` is what made it.
-pub(crate) fn draw(
-    recipe: &Recipe,
-    profile: &Profile,
-    cells: &[Cell],
-    results: &Results,
-    docs: &Path,
-    command: &str,
-) -> Result<FigureFiles> {
-    let planned: Vec<Planned> = cells.iter().map(planned).collect();
-    let input = FigureInput {
-        id: &recipe.name,
-        kind: &recipe.figure,
-        title: &recipe.title,
-        claim: &recipe.claim,
-        how_to_read: &recipe.how_to_read,
-        profile: &profile.name,
-        profile_summary: &profile.summary,
-        command,
-        planned: &planned,
-        runs: &results.runs()?,
-        epochs: &results.epochs()?,
-    };
-    Ok(input.write(docs)?)
+/// A recipe in a profile, with all that its figure is made from.
+pub(crate) struct Figure<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) profile: &'a Profile,
+    pub(crate) cells: &'a [Cell],
+    pub(crate) results: &'a Results,
+    pub(crate) store: &'a ScoreStore,
+    /// The command that makes it again.
+    pub(crate) command: &'a str,
 }
 
-fn planned(cell: &Cell) -> Planned {
+impl Figure<'_> {
+    /// Makes the figure from the results there are. Data sets that are not there give no pictures of samples.
+    pub(crate) fn render(&self, library: &mut Library) -> Result<Rendered> {
+        let planned: Vec<Planned> = self.cells.iter().map(|cell| planned(cell, self.profile)).collect();
+        let needs_history = dynaprune_report::figures::kind(&self.recipe.figure)?.needs_history;
+        let history = match needs_history {
+            true => self.history(library)?,
+            false => History::default(),
+        };
+        let left_out: Vec<String> = self
+            .recipe
+            .left_out(self.profile)
+            .filter_map(|method| Some((&method.choice.name, method.changes.selection_period?)))
+            .map(|(name, period)| format!("{name} selection_period={period}"))
+            .collect();
+        let epochs = self.profile.training.epochs;
+        let note = format!(
+            "Left out, because a run has {epochs} epochs only: {}.",
+            left_out.join(", ")
+        );
+        let notes: Vec<String> = (!left_out.is_empty()).then_some(note).into_iter().collect();
+        let recipe = self.recipe;
+        let input = FigureInput {
+            id: &recipe.name,
+            kind: &recipe.figure,
+            title: &recipe.title,
+            claims: &recipe.claims,
+            claim: &recipe.claim,
+            how_to_read: &recipe.how_to_read,
+            axes: &recipe.axes,
+            profile: &self.profile.name,
+            profile_summary: &self.profile.summary,
+            command: self.command,
+            notes: &notes,
+            planned: &planned,
+            runs: &self.results.runs()?,
+            epochs: &self.results.epochs()?,
+            history: &history,
+        };
+        Ok(input.render()?)
+    }
+
+    fn history(&self, library: &mut Library) -> Result<History> {
+        let mut history = History {
+            selections: self.results.selections()?,
+            traces: self.results.traces()?,
+            ..History::default()
+        };
+        let mut datasets: Vec<&DatasetSpec> = Vec::new();
+        for cell in self.cells {
+            if !datasets.contains(&&cell.dataset) {
+                datasets.push(&cell.dataset);
+            }
+            let label = method_label(cell, self.profile);
+            let is_known = |ranking: &StaticRanking| (&ranking.dataset, &ranking.label) == (&cell.dataset.name, &label);
+            let Some(spec) = ScoreSpec::of(cell).filter(|spec| self.store.has(spec)) else {
+                continue;
+            };
+            if !history.static_rankings.iter().any(is_known) {
+                let (scored, _) = score_store::read(&self.store.table_path(&spec))?;
+                history.static_rankings.push(StaticRanking {
+                    dataset: cell.dataset.name.clone(),
+                    label,
+                    scores: scored.table.scores,
+                });
+            }
+        }
+        for dataset in datasets {
+            if library.has(&dataset.name)? {
+                history
+                    .images
+                    .extend(images(dataset, self.cells, library.get(dataset)?)?);
+            }
+        }
+        Ok(history)
+    }
+}
+
+/// The samples that runs on `spec` trace, as pictures.
+fn images(spec: &DatasetSpec, cells: &[Cell], dataset: &Dataset) -> Result<Vec<SampleImage>> {
+    let Some(cell) = cells.iter().find(|cell| &cell.dataset == spec) else {
+        return Ok(Vec::new());
+    };
+    let samples = training_samples(cell, dataset)?;
+    let positions = traced_positions(&samples, dataset, spec.subset_seed)?;
+    let [height, width, channels] = dataset.train.shape().map(|side| side as u32);
+    let image = |position: u32| {
+        let index = samples[position as usize] as usize;
+        SampleImage {
+            dataset: spec.name.clone(),
+            position,
+            class: dataset.classes[usize::from(dataset.train.labels[index])].clone(),
+            width,
+            height,
+            channels,
+            pixels: dataset.train.image(index).to_vec(),
+        }
+    };
+    Ok(positions.into_iter().map(image).collect())
+}
+
+fn planned(cell: &Cell, profile: &Profile) -> Planned {
     Planned {
         run_id: cell.id().to_string(),
         dataset: cell.dataset.name.clone(),
         method: cell.method.name.clone(),
-        method_label: method_label(cell),
+        method_label: method_label(cell, profile),
         pruned_fraction: cell.pruned_fraction,
         seed: cell.seed,
+        settings: settings(cell),
+    }
+}
+
+/// What a recipe can set of a run besides its data, method, fraction and seed.
+fn settings(cell: &Cell) -> BTreeMap<String, Setting> {
+    let mut settings: BTreeMap<String, Setting> = BTreeMap::new();
+    for (name, value) in &cell.method.options {
+        settings.insert(name.clone(), setting(value));
+    }
+    if let Some(period) = cell.selection.selection_period {
+        settings.insert("selection_period".to_owned(), Setting::Number(f64::from(period)));
+    }
+    if let Some(scoring) = &cell.selection.scoring {
+        settings.insert("ema_weight".to_owned(), Setting::Number(scoring.ema_weight));
+        for (name, word) in scoring.words() {
+            settings.insert(name.to_owned(), Setting::Word(word.to_owned()));
+        }
+    }
+    settings
+}
+
+fn setting(value: &Value) -> Setting {
+    match value {
+        Value::Int(number) => Setting::Number(*number as f64),
+        Value::Float(number) => Setting::Number(*number),
+        Value::Bool(truth) => Setting::Word(truth.to_string()),
+        Value::Text(word) => Setting::Word(word.clone()),
     }
 }

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod cmd;
+mod counts;
 mod failure;
 mod figure;
 mod library;
@@ -33,6 +34,8 @@ struct Cli {
 enum Verb {
     /// Runs what a recipe needs and draws its figure
     Reproduce(cmd::reproduce::Args),
+    /// Writes the pages of all figures and the gallery from the results there are, or checks them
+    Report(cmd::report::Args),
     /// Lists, checks or fetches data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
@@ -48,6 +51,7 @@ enum Verb {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
+        Verb::Report(args) => cmd::report::run(&args),
         Verb::Data(verb) => cmd::data::run(&verb),
         Verb::Score(args) => cmd::score::run(&args),
         Verb::Scores(verb) => cmd::scores::run(&verb),

@@ -6,13 +6,16 @@ use crate::rows::method_label;
 use crate::score_store::ScoreStore;
 use crate::work::Work;
 use anyhow::Result;
-use dynaprune_report::RunRow;
-use dynaprune_spec::{Cell, Measurement, ScoreSpec};
+use dynaprune_report::Results;
+use dynaprune_selectors::Family;
+use dynaprune_spec::{Cell, Measurement, Profile, ScoreSpec, StaticScores};
 use std::collections::BTreeSet;
 
 /// A run that a recipe needs.
 pub(crate) struct Planned {
     pub(crate) cell: Cell,
+    /// The method as legends call it.
+    pub(crate) method: String,
     pub(crate) id: String,
     pub(crate) work: Work,
     /// Whether its result is there.
@@ -28,7 +31,7 @@ impl Planned {
             seed,
             ..
         } = &self.cell;
-        let method = method_label(&self.cell);
+        let method = &self.method;
         format!("{} {method} s={pruned_fraction} seed {seed}", dataset.name)
     }
 }
@@ -107,21 +110,31 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Compares what is needed with the results there are, or with none if they are to be made afresh.
+    /// Compares what is needed with the results there are, or with none if they are to be made afresh. A run whose selections
+    /// another one counts comes before it.
     pub(crate) fn new(
         cells: Vec<Cell>,
-        results: &[RunRow],
+        profile: &Profile,
+        results: &Results,
         store: &ScoreStore,
         library: &mut Library,
         afresh: bool,
     ) -> Result<Self> {
-        let finished: BTreeSet<&str> = results.iter().map(|row| row.run_id.as_str()).collect();
-        let mut runs = Vec::with_capacity(cells.len());
-        for cell in cells {
+        let finished: BTreeSet<String> = results.runs()?.into_iter().map(|row| row.run_id).collect();
+        let selections = results.selections()?.into_iter().map(|row| row.run_id);
+        let recorded: BTreeSet<String> = selections.collect();
+        let mut runs: Vec<Planned> = Vec::with_capacity(cells.len());
+        for cell in cells.into_iter().flat_map(with_counted) {
             let id = cell.id().to_string();
+            if runs.iter().any(|run| run.id == id) {
+                continue;
+            }
+            // A result of a version that did not record kept sets is not whole.
+            let is_whole = finished.contains(&id) && (recorded.contains(&id) || !selects_repeatedly(&cell));
             runs.push(Planned {
                 work: Work::of(&cell, &library.size(&cell.dataset)?)?,
-                done: !afresh && finished.contains(id.as_str()),
+                done: !afresh && is_whole,
+                method: method_label(&cell, profile),
                 id,
                 cell,
             });
@@ -190,6 +203,19 @@ impl Plan {
             .chain(self.to_do().map(|run| run.work))
             .sum()
     }
+}
+
+/// The run whose selections the cell counts, if it does, then the cell itself.
+fn with_counted(cell: Cell) -> Vec<Cell> {
+    match &cell.selection.static_scores {
+        Some(StaticScores::SelectionCounts { of }) => vec![(**of).clone(), cell],
+        _ => vec![cell],
+    }
+}
+
+/// Whether the cell's kept set changes during the run, so that its selections are recorded.
+fn selects_repeatedly(cell: &Cell) -> bool {
+    dynaprune_selectors::method(&cell.method.name).is_ok_and(|info| info.family == Family::Dynamic)
 }
 
 /// `12,500`.

@@ -1,8 +1,8 @@
 //! What a run leaves in the results.
 
 use crate::{catalog, machine};
-use dynaprune_report::{EpochRow, RunRow};
-use dynaprune_spec::{Cell, Precision, StaticScores};
+use dynaprune_report::{EpochRow, RunRow, RunRows, SelectionRow, TraceRow};
+use dynaprune_spec::{Cell, Precision, Profile, StaticScores};
 use dynaprune_train::RunRecord;
 use std::time::SystemTime;
 
@@ -30,15 +30,63 @@ impl Provenance {
     }
 }
 
+/// All rows of a run.
+pub(crate) fn rows(
+    cell: &Cell,
+    profile: &Profile,
+    record: &RunRecord,
+    started: SystemTime,
+    by: &Provenance,
+) -> RunRows {
+    RunRows {
+        runs: vec![run_row(cell, profile, record, started, by)],
+        epochs: epoch_rows(cell, record, by),
+        selections: selection_rows(cell, record),
+        traces: trace_rows(cell, record),
+    }
+}
+
+/// The rows of `selections.parquet`.
+fn selection_rows(cell: &Cell, record: &RunRecord) -> Vec<SelectionRow> {
+    let run_id = cell.id().to_string();
+    let row = |set: &dynaprune_train::KeptSet| SelectionRow {
+        run_id: run_id.clone(),
+        epoch: set.epoch,
+        train_samples: record.train_samples as u32,
+        kept_samples: set.positions.len() as u32,
+        selected: SelectionRow::bits(&set.positions, record.train_samples as usize),
+        score_mean: set.scores.map(|scores| scores.mean),
+        score_std: set.scores.map(|scores| scores.std),
+        score_min: set.scores.map(|scores| scores.min),
+        score_median: set.scores.map(|scores| scores.median),
+        score_max: set.scores.map(|scores| scores.max),
+    };
+    record.kept_sets.iter().map(row).collect()
+}
+
+/// The rows of `traces.parquet`.
+fn trace_rows(cell: &Cell, record: &RunRecord) -> Vec<TraceRow> {
+    let run_id = cell.id().to_string();
+    let row = |trace: &dynaprune_train::Trace| TraceRow {
+        run_id: run_id.clone(),
+        position: trace.position,
+        sample: trace.sample,
+        label: u32::from(trace.label),
+        epochs: trace.epochs.clone(),
+        scores: trace.scores.clone(),
+    };
+    record.traces.iter().map(row).collect()
+}
+
 /// The row of `runs.parquet`.
-pub(crate) fn run_row(cell: &Cell, record: &RunRecord, started: SystemTime, by: &Provenance) -> RunRow {
+fn run_row(cell: &Cell, profile: &Profile, record: &RunRecord, started: SystemTime, by: &Provenance) -> RunRow {
     RunRow {
         run_id: cell.id().to_string(),
         profile: cell.profile.clone(),
         dataset: cell.dataset.name.clone(),
         model: cell.model.name.clone(),
         method: cell.method.name.clone(),
-        method_label: method_label(cell),
+        method_label: method_label(cell, profile),
         pruned_fraction: cell.pruned_fraction,
         seed: cell.seed,
         epochs: record.epochs.len() as u32,
@@ -75,7 +123,7 @@ pub(crate) fn run_row(cell: &Cell, record: &RunRecord, started: SystemTime, by: 
 }
 
 /// The rows of `epochs.parquet`.
-pub(crate) fn epoch_rows(cell: &Cell, record: &RunRecord, by: &Provenance) -> Vec<EpochRow> {
+fn epoch_rows(cell: &Cell, record: &RunRecord, by: &Provenance) -> Vec<EpochRow> {
     let run_id = cell.id().to_string();
     let row = |epoch: &dynaprune_train::EpochRecord| EpochRow {
         run_id: run_id.clone(),
@@ -96,15 +144,37 @@ pub(crate) fn epoch_rows(cell: &Cell, record: &RunRecord, by: &Provenance) -> Ve
     record.epochs.iter().map(row).collect()
 }
 
-/// The method's name with the options that differ from their defaults: `ucb c=2`; of a `static` method its scores.
-pub(crate) fn method_label(cell: &Cell) -> String {
+/// The method's name with the options that differ from their defaults and the ways of selecting that differ from the
+/// profile's: `ucb c=2`; of a `static` method its scores.
+pub(crate) fn method_label(cell: &Cell, profile: &Profile) -> String {
     let mut label = match &cell.selection.static_scores {
+        Some(StaticScores::SelectionCounts { of }) => format!("counts of {}", method_label(of, profile)),
         Some(StaticScores::Scorer(scorer)) => catalog::scorer_label(scorer),
         Some(StaticScores::Table(table)) => table.label.clone(),
         None => cell.method.name.clone(),
     };
     for (name, value) in catalog::changed_options(&cell.method) {
         label += &format!(" {name}={value}");
+    }
+    let selection = &cell.selection;
+    if let Some(period) = selection
+        .selection_period
+        .filter(|period| *period != profile.selection_period)
+    {
+        label += &format!(" selection_period={period}");
+    }
+    if let Some(scoring) = &selection.scoring {
+        let usual = profile.scoring.words();
+        for (name, word) in scoring.words().into_iter().filter(|word| !usual.contains(word)) {
+            label += &format!(" {name}={word}");
+        }
+        if scoring.ema_weight != profile.scoring.ema_weight {
+            label += &format!(" ema_weight={}", scoring.ema_weight);
+        }
+    }
+    let pruned = cell.pruned_fraction > 0.0 && !cell.is_shortened();
+    if pruned && selection.class_balance != profile.class_balance {
+        label += &format!(" class_balance={}", selection.class_balance);
     }
     label
 }
@@ -124,6 +194,19 @@ mod tests {
             ("\"ucb\"", "ucb"),
             ("{ name = \"ucb\", c = 1.0 }", "ucb"),
             ("{ name = \"ucb\", c = 0.5 }", "ucb c=0.5"),
+            (
+                "{ name = \"ucb\", selection_period = 4, ema_weight = 0.5, score_source = \"training\" }",
+                "ucb selection_period=4 score_source=training ema_weight=0.5",
+            ),
+            ("{ name = \"ucb\", selection_period = 1, score = \"loss\" }", "ucb"),
+            (
+                "{ name = \"random-static\", class_balance = true }",
+                "random-static class_balance=true",
+            ),
+            (
+                "{ name = \"static\", counts_of = { name = \"ucb\", c = 2 } }",
+                "counts of ucb c=2",
+            ),
             ("{ name = \"static\", scorer = \"el2n\" }", "el2n@2"),
             (
                 "{ name = \"static\", scorer = \"el2n\", runs = 3, epoch = 5 }",
@@ -158,7 +241,7 @@ mod tests {
             let recipe = Recipe::load(&recipe, &catalog()).unwrap();
             let profile = Profile::load(&profile, &catalog()).unwrap();
             let cells = recipe.cells(&profile, None, &|_| Err(String::new())).unwrap();
-            assert_eq!(method_label(&cells[0]), label);
+            assert_eq!(method_label(&cells[0], &profile), label);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The split whose samples are scored.
-const SPLIT: &str = "train";
+pub(crate) const SPLIT: &str = "train";
 
 /// The score tables of a profile: `<results>/<profile>/scores/`.
 pub(crate) struct ScoreStore {
@@ -25,8 +25,8 @@ pub(crate) struct ScoreStore {
 /// A score table with what it cost.
 pub(crate) struct Scored {
     pub(crate) table: ScoreTable,
-    device: String,
-    threads: u32,
+    pub(crate) device: String,
+    pub(crate) threads: u32,
     pub(crate) seconds: f64,
     pub(crate) flops: f64,
 }

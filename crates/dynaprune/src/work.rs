@@ -4,7 +4,7 @@ use crate::failure::BadInput;
 use crate::library::Size;
 use anyhow::{Result, anyhow};
 use dynaprune_models::Graph;
-use dynaprune_spec::{Budget, Cell, FirstRound, Measurement, ScoreSource, kept};
+use dynaprune_spec::{Cell, FirstRound, Measurement, ScoreSource, kept};
 
 /// The counted work of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -84,13 +84,12 @@ struct Passes {
 
 impl Passes {
     fn of(cell: &Cell, size: &Size) -> Self {
-        let (all, kept) = (size.train_samples, kept(size.train_samples, cell.pruned_fraction));
+        let (all, kept) = (size.train_samples, cell.kept(size.train_samples));
         let batch = cell.training.batch_size as usize;
-        let steps = |samples: usize| samples.div_ceil(batch) as u64;
         // Passes over the samples, and steps, of which the tighter limit ends the run.
-        let (epochs, budget) = match cell.training.budget {
-            Budget::Epochs => (u64::from(cell.training.epochs), u64::MAX),
-            Budget::Steps => (u64::MAX, u64::from(cell.training.epochs) * steps(all)),
+        let (epochs, budget) = match cell.fixed_steps(all) {
+            None => (u64::from(cell.training.epochs), u64::MAX),
+            Some(steps) => (u64::MAX, steps),
         };
         let period = u64::from(cell.selection.selection_period.unwrap_or(1));
         let scoring = cell.selection.scoring.as_ref();

@@ -9,7 +9,7 @@ mod made_up;
 
 use std::path::Path;
 
-use dynaprune_report::{FigureInput, Results};
+use dynaprune_report::{FigureInput, History, Results, RunRows};
 use made_up::{Grid, MAIN_METHODS};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,23 +51,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             runs.drain(7..9);
             runs[12].diverged = true;
         }
-        Results::new(&folder.join("results"), grid.profile).add(&runs, &epochs)?;
+        Results::new(&folder.join("results"), grid.profile).add(&RunRows {
+            runs: runs.clone(),
+            epochs: epochs.clone(),
+            ..RunRows::default()
+        })?;
         for (id, kind, title) in made_up::FIGURES {
             let command = format!("cargo xtask reproduce {id} --profile {}", grid.profile);
             let input = FigureInput {
                 id,
                 kind,
                 title,
+                claims: &[],
                 claim: "Made up.",
                 how_to_read: "Higher is better. *These numbers are made up.*",
+                axes: &[],
+                notes: &[],
                 profile: grid.profile,
                 profile_summary: "made-up numbers",
                 command: &command,
                 planned: &planned,
                 runs: &runs,
                 epochs: &epochs,
+                history: &History::default(),
             };
-            println!("{}", input.write(&folder.join("docs"))?.png.display());
+            println!("{}", input.write(&folder.join("docs"))?.page.display());
         }
     }
     for (name, labels) in [

@@ -3,16 +3,27 @@
 //! A kind of figure is one file below this folder and one line in [`FIGURES`]. How far scores agree is not read from runs
 //! and so has an input of its own, [`AgreementInput`].
 
+mod accuracy_heat_map;
+mod accuracy_table;
 mod accuracy_vs_epoch;
 mod accuracy_vs_fraction;
+mod accuracy_vs_setting;
 mod accuracy_vs_time;
 mod agreement;
-mod csv;
+mod cost_breakdown;
 mod data;
 mod findings;
+mod history;
+mod numbers;
 mod page;
 mod provenance;
+mod score_trajectories;
+mod scoreboard;
+mod selection_counts;
+mod time_table;
+mod turnover;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +32,9 @@ use crate::plot::scene::Scene;
 use crate::{EpochRow, Error, RunRow, atomic};
 pub use agreement::{AgreementFiles, AgreementInput, Published, ScoreColumn};
 use data::Data;
+pub use history::{History, SampleImage, StaticRanking};
+use numbers::Numbers;
+pub(crate) use page::{ORIGIN, scale as scale_note};
 
 /// Everything that a figure is made from.
 #[derive(Clone, Copy, Debug)]
@@ -32,22 +46,30 @@ pub struct FigureInput<'a> {
     /// The title; `{dataset}` stands for the data set's name, which a profile may replace. Without it the name is put before
     /// the title.
     pub title: &'a str,
+    /// The claims of the paper that it bears on: `A1` to `A8`.
+    pub claims: &'a [String],
     /// What the figure is to test, with `{dataset}` as in the title.
     pub claim: &'a str,
     /// How to read the plot.
     pub how_to_read: &'a str,
+    /// The settings on the plot's axes, for a kind that draws accuracy against settings: names in [`Planned::settings`].
+    pub axes: &'a [String],
     /// The profile's name. Every profile but `paper` is marked as reduced in scale.
     pub profile: &'a str,
     /// What the profile is, in a sentence.
     pub profile_summary: &'a str,
     /// The exact command that makes the figure.
     pub command: &'a str,
+    /// What else a reader has to know: it stands under the plot and in the page.
+    pub notes: &'a [String],
     /// Every run that the recipe asks for, in the order the legend is to have.
     pub planned: &'a [Planned],
     /// Rows of `runs.parquet`; those that were not planned are ignored.
     pub runs: &'a [RunRow],
     /// Rows of `epochs.parquet`; those of runs that were not planned are ignored.
     pub epochs: &'a [EpochRow],
+    /// What kinds with [`FigureKind::needs_history`] read besides.
+    pub history: &'a History,
 }
 
 /// A run that a recipe asks for, whether or not it has a result.
@@ -65,6 +87,27 @@ pub struct Planned {
     pub pruned_fraction: f64,
     /// The seed.
     pub seed: u64,
+    /// Everything that a recipe can set apart from the above: the method's options, and how it selects
+    /// (`selection_period`, `score_source`, `ema_weight`, ...), as far as the method uses it.
+    pub settings: BTreeMap<String, Setting>,
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    /// A number.
+    Number(f64),
+    /// A word, or `true` or `false`.
+    Word(String),
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Word(word) => word.fmt(f),
+        }
+    }
 }
 
 /// A kind of figure.
@@ -74,6 +117,8 @@ pub struct FigureKind {
     pub name: &'static str,
     /// What it shows, in a line.
     pub summary: &'static str,
+    /// Whether it reads [`FigureInput::history`].
+    pub needs_history: bool,
     make: fn(&Data) -> Result<Drawing, Error>,
 }
 
@@ -82,17 +127,28 @@ pub const FIGURES: &[FigureKind] = &[
     accuracy_vs_fraction::KIND,
     accuracy_vs_time::KIND,
     accuracy_vs_epoch::KIND,
+    cost_breakdown::KIND,
+    selection_counts::KIND,
+    turnover::KIND,
+    score_trajectories::KIND,
+    accuracy_vs_setting::KIND,
+    accuracy_heat_map::KIND,
+    accuracy_table::KIND,
+    time_table::KIND,
+    scoreboard::KIND,
 ];
 
 /// The files of a figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FigureFiles {
-    /// The picture, twice its logical size.
-    pub png: PathBuf,
-    /// The picture as vectors.
-    pub svg: PathBuf,
-    /// The numbers in the picture.
+    /// The picture, twice its logical size; a table has none.
+    pub png: Option<PathBuf>,
+    /// The picture as vectors; a table has none.
+    pub svg: Option<PathBuf>,
+    /// The numbers in the picture or table, as text.
     pub csv: PathBuf,
+    /// The same numbers as Parquet.
+    pub parquet: PathBuf,
     /// The page.
     pub page: PathBuf,
     /// Planned runs without a result.
@@ -103,28 +159,42 @@ pub struct FigureFiles {
 
 /// What a kind of figure makes.
 struct Drawing {
-    scene: Scene,
-    /// Computed statements for the page, as Markdown.
+    /// The picture; a table has none.
+    scene: Option<Scene>,
+    /// Computed statements for the page, as Markdown; of a table, the table itself.
     findings: String,
-    csv: String,
+    numbers: Numbers,
+}
+
+/// A figure that is not written yet.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    kind: &'static str,
+    stem: PathBuf,
+    title: String,
+    plain_title: String,
+    claims: String,
+    claim: String,
+    findings: String,
+    command: String,
+    made: String,
+    scene: Option<Scene>,
+    numbers: Numbers,
+    page: String,
+    missing: usize,
+    diverged: usize,
 }
 
 impl FigureInput<'_> {
-    /// Writes `<docs>/figures/<profile>/<id>.png`, `.svg`, `.csv` and `.md`. The same input gives the same bytes.
+    /// Makes the figure, to be written to `<profile>/<id>.png`, `.svg`, `.csv`, `.parquet` and `.md` below
+    /// `<docs>/figures`; a table has no picture. The same input gives the same bytes.
     ///
     /// Runs without a result and runs that diverged are not drawn, and are listed under the plot and in the page.
     ///
     /// # Errors
-    /// If the kind is unknown, no planned run can be drawn, a figure relative to full data lacks full-data runs, or a file
-    /// cannot be written.
-    pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
-        let kind = FIGURES
-            .iter()
-            .find(|kind| kind.name == self.kind)
-            .ok_or_else(|| Error::UnknownFigure {
-                found: self.kind.to_owned(),
-                expected: FIGURES.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "),
-            })?;
+    /// If the kind is unknown, no planned run can be drawn, or a figure relative to full data lacks full-data runs.
+    pub fn render(&self) -> Result<Rendered, Error> {
+        let kind = kind(self.kind)?;
         let data = Data::new(self);
         if data.is_empty() {
             return Err(Error::NothingToDraw {
@@ -133,47 +203,194 @@ impl FigureInput<'_> {
             });
         }
         let drawing = (kind.make)(&data)?;
-
-        let folder = docs.join("figures").join(self.profile);
-        fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
-        let path = |extension: &str| folder.join(format!("{}.{extension}", self.id));
-        let files = FigureFiles {
-            png: path("png"),
-            svg: path("svg"),
-            csv: path("csv"),
-            page: path("md"),
+        Ok(Rendered {
+            kind: kind.name,
+            stem: Path::new(self.profile).join(self.id),
+            title: data.title(),
+            plain_title: self.title.replace("{dataset}: ", ""),
+            claims: self.claims.join(" "),
+            claim: data.text(self.claim).trim().to_owned(),
+            findings: page::findings(&drawing).to_owned(),
+            command: self.command.trim().to_owned(),
+            made: page::made(&data),
+            page: page::markdown(&data, &drawing),
             missing: data.missing.len(),
             diverged: data.diverged.len(),
-        };
-        render::png(&drawing.scene, &files.png)?;
-        render::svg(&drawing.scene, &files.svg)?;
-        atomic::write(&files.csv, drawing.csv.as_bytes())?;
-        atomic::write(&files.page, page::markdown(&data, &drawing.findings).as_bytes())?;
+            scene: drawing.scene,
+            numbers: drawing.numbers,
+        })
+    }
+
+    /// Makes the figure and writes it.
+    ///
+    /// # Errors
+    /// As [`FigureInput::render`], or if a file cannot be written.
+    pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
+        self.render()?.write(docs)
+    }
+}
+
+/// The kind of figure called `name`.
+///
+/// # Errors
+/// If there is none; the error lists those there are.
+pub fn kind(name: &str) -> Result<&'static FigureKind, Error> {
+    FIGURES
+        .iter()
+        .find(|kind| kind.name == name)
+        .ok_or_else(|| Error::UnknownFigure {
+            found: name.to_owned(),
+            expected: FIGURES.iter().map(|kind| kind.name).collect::<Vec<_>>().join(", "),
+        })
+}
+
+impl Rendered {
+    /// The recipe's name: `fig1`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.stem.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The title, which names the data sets.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The title without data sets.
+    #[must_use]
+    pub fn plain_title(&self) -> &str {
+        &self.plain_title
+    }
+
+    /// The claims it bears on: `A3 A5`.
+    #[must_use]
+    pub fn claims(&self) -> &str {
+        &self.claims
+    }
+
+    /// What it is to test.
+    #[must_use]
+    pub fn claim(&self) -> &str {
+        &self.claim
+    }
+
+    /// What it shows, as Markdown; of a table, the table itself.
+    #[must_use]
+    pub fn findings(&self) -> &str {
+        &self.findings
+    }
+
+    /// The command that makes it again.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// What its runs took, on what machine, by which version of the code.
+    #[must_use]
+    pub fn made(&self) -> &str {
+        &self.made
+    }
+
+    /// Planned runs without a result.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// Whether it has no picture.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        self.scene.is_none()
+    }
+
+    /// Whether it gives the verdict on every claim.
+    #[must_use]
+    pub fn is_scoreboard(&self) -> bool {
+        self.kind == scoreboard::KIND.name
+    }
+
+    /// Where its files are below `docs`.
+    #[must_use]
+    pub fn files(&self, docs: &Path) -> FigureFiles {
+        let stem = docs.join("figures").join(&self.stem);
+        let path = |extension: &str| stem.with_added_extension(extension);
+        let drawn = |extension| self.scene.is_some().then(|| path(extension));
+        FigureFiles {
+            png: drawn("png"),
+            svg: drawn("svg"),
+            csv: path("csv"),
+            parquet: path("parquet"),
+            page: path("md"),
+            missing: self.missing,
+            diverged: self.diverged,
+        }
+    }
+
+    /// Writes the files.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
+        let files = self.files(docs);
+        let folder = files.page.parent().unwrap_or(docs);
+        fs::create_dir_all(folder).map_err(Error::write(folder))?;
+        if let (Some(scene), Some(png), Some(svg)) = (&self.scene, &files.png, &files.svg) {
+            render::png(scene, png)?;
+            render::svg(scene, svg)?;
+        }
+        atomic::write(&files.csv, self.numbers.csv().as_bytes())?;
+        atomic::write(&files.parquet, &self.numbers.parquet(&files.parquet)?)?;
+        atomic::write(&files.page, self.page.as_bytes())?;
         Ok(files)
+    }
+
+    /// The files that are missing below `docs` or do not say what this figure says. Of pictures only the presence is looked
+    /// at: their numbers are in the text beside them.
+    #[must_use]
+    pub fn stale(&self, docs: &Path) -> Vec<PathBuf> {
+        let files = self.files(docs);
+        let mut stale: Vec<PathBuf> = [files.png, files.svg, Some(files.parquet)]
+            .into_iter()
+            .flatten()
+            .filter(|path| !path.is_file())
+            .collect();
+        for (path, text) in [(files.csv, self.numbers.csv()), (files.page, self.page.clone())] {
+            if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+                stale.push(path);
+            }
+        }
+        stale
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::data::Data;
-    use super::{Drawing, FIGURES, FigureInput};
+    use super::{Drawing, FIGURES, FigureInput, History};
     use crate::made_up::{self, Grid};
     use crate::plot::scene::{Rectangle, Scene};
     use crate::{EpochRow, Planned, RunRow};
 
     fn draw(kind: &str, planned: &[Planned], runs: &[RunRow], epochs: &[EpochRow]) -> Drawing {
+        let history = History::default();
         let input = FigureInput {
             id: "fig",
             kind,
             title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
+            claims: &[],
             claim: "",
             how_to_read: "",
+            axes: &[],
             profile: "laptop",
             profile_summary: "",
             command: "",
+            notes: &[],
             planned,
             runs,
             epochs,
+            history: &history,
         };
         let kind = FIGURES.iter().find(|registered| registered.name == kind).unwrap();
         (kind.make)(&Data::new(&input)).unwrap()
@@ -214,7 +431,7 @@ mod tests {
             "ucb (c = 2, ema_weight = 0.5, first_variance = square)",
         ];
         let fractions: Vec<f64> = (1..=9).map(|tenths| f64::from(tenths) / 10.0).collect();
-        for kind in FIGURES {
+        for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
             for datasets in [&["cifar10"][..], &["cifar10", "cifar100"]] {
                 for (count, seeds) in [(1, 1), (3, 2), (9, 3)] {
                     let pruned_fractions = &fractions[9 - count..];
@@ -229,16 +446,25 @@ mod tests {
                     };
                     let (mut runs, epochs) = made_up::rows(&grid);
                     let planned = made_up::planned(&runs);
-                    check_texts(&draw(kind.name, &planned, &runs, &epochs).scene, kind.name);
+                    check_texts(
+                        draw(kind.name, &planned, &runs, &epochs).scene.as_ref().unwrap(),
+                        kind.name,
+                    );
                     // Half of the results are missing: a long note.
                     let mut index = 0;
                     runs.retain(|run| (index += 1, run.method == "full" || index % 2 == 0).1);
-                    check_texts(&draw(kind.name, &planned, &runs, &epochs).scene, kind.name);
+                    check_texts(
+                        draw(kind.name, &planned, &runs, &epochs).scene.as_ref().unwrap(),
+                        kind.name,
+                    );
                     // And they are from different machines.
                     for run in runs.iter_mut().step_by(3) {
                         run.device = "cuda: another made-up machine with a name that is not short".to_owned();
                     }
-                    check_texts(&draw(kind.name, &planned, &runs, &epochs).scene, kind.name);
+                    check_texts(
+                        draw(kind.name, &planned, &runs, &epochs).scene.as_ref().unwrap(),
+                        kind.name,
+                    );
                 }
             }
         }
@@ -276,14 +502,18 @@ mod tests {
             id: "",
             kind: "",
             title: "",
+            claims: &[],
             claim: "",
             how_to_read: "",
+            axes: &[],
             profile: "",
             profile_summary: "",
             command: "",
+            notes: &[],
             planned: &planned,
             runs: &runs,
             epochs: &epochs,
+            history: &History::default(),
         };
         let data = Data::new(&input);
         assert_eq!(data.lines.len(), methods.len());

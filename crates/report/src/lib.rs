@@ -1,9 +1,10 @@
 //! Results of runs, and what is made of them: Parquet files, statistics, plots and gallery pages.
 //!
-//! [`Results`] keeps a row a run and a row an epoch ([`RunRow`], [`EpochRow`]) in two Parquet files a profile;
+//! [`Results`] keeps runs, epochs, kept sets and traced samples ([`RunRow`], [`EpochRow`], [`SelectionRow`], [`TraceRow`]) in
+//! four Parquet files a profile;
 //! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from;
 //! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::write`] from how far scores agree;
-//! [`statistics`] says how sure a mean is.
+//! [`gallery`] makes the pages over them; [`statistics`] says how sure a mean is.
 //! `docs/formats.md` describes the files.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ extern crate self as dynaprune_report;
 mod atomic;
 mod error;
 pub mod figures;
+pub mod gallery;
 #[cfg(test)]
 #[path = "../tests/made_up/mod.rs"]
 mod made_up;
@@ -24,6 +26,7 @@ pub mod statistics;
 
 pub use error::Error;
 pub use figures::{
-    AgreementFiles, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, Planned, Published, ScoreColumn,
+    AgreementFiles, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published,
+    Rendered, SampleImage, ScoreColumn, Setting, StaticRanking,
 };
-pub use results::{EpochRow, Results, RunRow, ScoreRow, ScoringRunRow};
+pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, TraceRow};

@@ -1,13 +1,15 @@
-//! The results of a profile: a row a run in `runs.parquet`, a row a run and epoch in `epochs.parquet`, a row a sample in
-//! each table of scores.
+//! The results of a profile: a row a run in `runs.parquet`, a row a run and epoch in `epochs.parquet`, a row a kept set in
+//! `selections.parquet`, a row a traced sample and round in `traces.parquet`, a row a sample in each table of scores.
 
 mod columns;
 mod parquet;
 mod rows;
 mod scores;
+mod selections;
 mod store;
 
 pub use columns::ColumnInfo;
 pub use rows::{EpochRow, RunRow};
 pub use scores::{ScoreRow, ScoringRunRow};
-pub use store::Results;
+pub use selections::{SelectionRow, TraceRow};
+pub use store::{Results, RunRows};

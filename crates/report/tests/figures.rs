@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, RunRow};
+use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, History, Planned, Published, RunRow};
 use made_up::Grid;
 
 struct Case {
@@ -31,14 +31,18 @@ impl Case {
             id: "fig1",
             kind,
             title: "Accuracy",
+            claims: &[],
             claim: "Dynamic beats static on {dataset}.",
             how_to_read: "Higher is better.",
+            axes: &[],
+            notes: &[],
             profile,
             profile_summary: "few samples",
             command: "cargo xtask reproduce fig1 --profile laptop",
             planned: &self.planned,
             runs: &self.runs,
             epochs: &self.epochs,
+            history: &History::default(),
         };
         input.write(docs)
     }
@@ -68,7 +72,7 @@ fn full_data_alone_makes_a_figure() {
     case.planned = made_up::planned(&case.runs);
     let docs = tempfile::tempdir().unwrap();
     let files = case.write("accuracy-vs-epoch", "laptop", docs.path()).unwrap();
-    let svg = fs::read_to_string(&files.svg).unwrap();
+    let svg = fs::read_to_string(files.svg.unwrap()).unwrap();
     assert!(svg.contains("Full data; each evaluated epoch"), "{svg}");
     assert!(!svg.contains("s = "), "{svg}");
 }
@@ -77,11 +81,14 @@ fn full_data_alone_makes_a_figure() {
 fn every_kind_gives_a_picture_with_all_its_colours() {
     let case = Case::laptop(2);
     let docs = tempfile::tempdir().unwrap();
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let files = case.write(kind.name, "laptop", docs.path()).unwrap();
-        assert_eq!(files.png, docs.path().join("figures/laptop/fig1.png"));
-        let (width, height, pixels) = decode(&files.png);
-        let svg = fs::read_to_string(&files.svg).unwrap();
+        assert_eq!(
+            files.png.as_deref().unwrap(),
+            docs.path().join("figures/laptop/fig1.png")
+        );
+        let (width, height, pixels) = decode(files.png.as_deref().unwrap());
+        let svg = fs::read_to_string(files.svg.as_deref().unwrap()).unwrap();
         let logical = format!("<svg width=\"{}\" height=\"{}\" ", width / 2, height / 2);
         assert!(svg.starts_with(&logical), "{}: {}", kind.name, &svg[..80]);
 
@@ -117,14 +124,15 @@ fn every_kind_gives_a_picture_with_all_its_colours() {
 fn the_same_rows_give_the_same_bytes_in_any_order() {
     let mut case = Case::laptop(2);
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let one = case.write(kind.name, "laptop", folders[0].path()).unwrap();
         case.runs.reverse();
         case.epochs.reverse();
         let other = case.write(kind.name, "laptop", folders[1].path()).unwrap();
         for (one, other) in [
-            (&one.png, &other.png),
-            (&one.svg, &other.svg),
+            (one.png.as_ref().unwrap(), other.png.as_ref().unwrap()),
+            (one.svg.as_ref().unwrap(), other.svg.as_ref().unwrap()),
+            (&one.parquet, &other.parquet),
             (&one.csv, &other.csv),
             (&one.page, &other.page),
         ] {
@@ -141,7 +149,7 @@ fn the_same_rows_give_the_same_bytes_in_any_order() {
 fn a_page_says_what_scale_it_is_and_that_it_is_a_reconstruction() {
     let case = Case::laptop(1);
     let docs = tempfile::tempdir().unwrap();
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let page = |profile| fs::read_to_string(case.write(kind.name, profile, docs.path()).unwrap().page).unwrap();
         let (small, full) = (page("laptop"), page("paper"));
         assert!(small.contains("**Reduced scale.**") && !full.contains("**Reduced scale.**"));
@@ -209,13 +217,13 @@ fn missing_and_diverged_runs_are_named() {
     case.runs.remove(at(&case.runs, "ucb"));
     let index = at(&case.runs, "uncertainty");
     case.runs[index].diverged = true;
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let docs = tempfile::tempdir().unwrap();
         let files = case.write(kind.name, "laptop", docs.path()).unwrap();
         assert_eq!((files.missing, files.diverged), (1, 1));
         let (page, svg) = (
             fs::read_to_string(files.page).unwrap(),
-            fs::read_to_string(files.svg).unwrap(),
+            fs::read_to_string(files.svg.unwrap()).unwrap(),
         );
         for text in [page, svg] {
             assert!(
@@ -297,7 +305,7 @@ fn the_csv_holds_the_points_of_the_plot() {
 #[test]
 fn seconds_of_different_machines_are_said_not_to_compare() {
     let mut case = Case::laptop(1);
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         assert!(
             !case.page(kind.name).contains("Seconds are compared only"),
             "{}",
@@ -311,7 +319,7 @@ fn seconds_of_different_machines_are_said_not_to_compare() {
     case.runs[14].training_seconds = f64::NAN;
     case.runs[14].total_seconds = f64::NAN;
     let docs = tempfile::tempdir().unwrap();
-    for kind in FIGURES {
+    for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let files = case.write(kind.name, "laptop", docs.path()).unwrap();
         let warning = "Seconds are compared only with those of full data on the same machine: there are 3 runs on cuda: a \
                        made-up card (2 threads); 11 runs on cpu: 2 threads of a made-up processor (2 threads); 1 run on \
@@ -319,7 +327,7 @@ fn seconds_of_different_machines_are_said_not_to_compare() {
                        (1 thread). Counted operations compare always.";
         let page = fs::read_to_string(files.page).unwrap();
         assert!(page.contains(&format!("**{warning}**")), "{page}");
-        let svg = fs::read_to_string(files.svg).unwrap();
+        let svg = fs::read_to_string(files.svg.unwrap()).unwrap();
         let shown = svg.contains("Seconds are compared only");
         assert_eq!(shown, kind.name == "accuracy-vs-time", "{}", kind.name);
         if kind.name == "accuracy-vs-time" {

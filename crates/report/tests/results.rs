@@ -6,7 +6,7 @@ mod made_up;
 use std::fs;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, Results, RunRow, ScoreRow, ScoringRunRow};
+use dynaprune_report::{EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow};
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
 
 fn results(folder: &Path) -> Results {
@@ -30,10 +30,18 @@ fn alter(path: &Path, change: impl FnOnce(&mut DataFrame)) {
     write(path, frame);
 }
 
+fn rows(runs: &[RunRow], epochs: &[EpochRow]) -> RunRows {
+    RunRows {
+        runs: runs.to_vec(),
+        epochs: epochs.to_vec(),
+        ..RunRows::default()
+    }
+}
+
 fn written(folder: &Path) -> (Results, Vec<RunRow>, Vec<EpochRow>) {
     let (runs, epochs) = made_up::laptop(2);
     let results = results(folder);
-    results.add(&runs, &epochs).unwrap();
+    results.add(&rows(&runs, &epochs)).unwrap();
     (results, runs, epochs)
 }
 
@@ -127,7 +135,7 @@ fn not_a_number_and_infinity_survive() {
         diverged: true,
         ..runs[0].clone()
     };
-    results(folder.path()).add(&[run], &[]).unwrap();
+    results(folder.path()).add(&rows(&[run], &[])).unwrap();
     let back = &results(folder.path()).runs().unwrap()[0];
     assert!(back.train_loss_last.is_nan() && back.test_accuracy_best == f64::INFINITY && back.diverged);
 }
@@ -200,7 +208,7 @@ fn an_unknown_column_is_ignored_by_reading_but_never_lost_by_adding() {
     });
     assert_eq!(results.runs().unwrap().len(), runs.len());
     let before = fs::read(results.runs_path()).unwrap();
-    let error = results.add(&runs[..1], &epochs[..1]).unwrap_err();
+    let error = results.add(&rows(&runs[..1], &epochs[..1])).unwrap_err();
     assert!(
         matches!(&error, Error::UnknownColumns { columns, .. } if columns == "energy_joules"),
         "{error}"
@@ -221,7 +229,10 @@ fn files_that_are_not_parquet_are_refused() {
         fs::write(results.runs_path(), bytes).unwrap();
         let error = results.runs().unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{what}: {error}");
-        assert!(results.add(&[], &[]).is_err(), "{what}: a damaged file was overwritten");
+        assert!(
+            results.add(&RunRows::default()).is_err(),
+            "{what}: a damaged file was overwritten"
+        );
     }
 }
 
@@ -231,7 +242,7 @@ fn a_damaged_file_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let (runs, _) = made_up::laptop(1);
     let results = results(folder.path());
-    results.add(&runs[..2], &[]).unwrap();
+    results.add(&rows(&runs[..2], &[])).unwrap();
     let whole = fs::read(results.runs_path()).unwrap();
     let mut refused = 0;
     let tried = (0..whole.len()).step_by(whole.len() / 500);

@@ -2,7 +2,7 @@
 
 use crate::choice::{Choice, Value};
 use crate::error::{Error, Result};
-use crate::training::{Selection, Training};
+use crate::training::{Budget, Selection, Training};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -90,6 +90,34 @@ impl Cell {
         serde_json::from_str(json).map_err(|e| Error::Json(e.to_string()))
     }
 
+    /// Whether it is the control [`FULL_SHORT`]: full data, as many steps as a run at its pruned fraction.
+    #[must_use]
+    pub fn is_shortened(&self) -> bool {
+        self.method.name == FULL_SHORT
+    }
+
+    /// The samples of `samples` that an epoch trains on: K, see [`kept`]; all of them for [`FULL_SHORT`].
+    #[must_use]
+    pub fn kept(&self, samples: usize) -> usize {
+        match self.is_shortened() {
+            true => samples,
+            false => kept(samples, self.pruned_fraction),
+        }
+    }
+
+    /// The optimiser steps of the whole run, if they are held fixed and not the epochs: those of full data under the budget
+    /// `steps`; those of a run that keeps K samples for [`FULL_SHORT`].
+    #[must_use]
+    pub fn fixed_steps(&self, samples: usize) -> Option<u64> {
+        let steps = |samples: usize| samples.div_ceil(self.training.batch_size.max(1) as usize) as u64;
+        let epochs = u64::from(self.training.epochs);
+        match (self.training.budget, self.is_shortened()) {
+            (Budget::Steps, _) => Some(epochs * steps(samples)),
+            (Budget::Epochs, true) => Some(epochs * steps(kept(samples, self.pruned_fraction))),
+            (Budget::Epochs, false) => None,
+        }
+    }
+
     /// What a person would call it: `cifar10 ucb s=0.7 seed 0`.
     #[must_use]
     pub fn label(&self) -> String {
@@ -99,6 +127,9 @@ impl Cell {
         )
     }
 }
+
+/// The method that is a control of all others: full data on a schedule shortened to the steps of a run that is pruned.
+pub const FULL_SHORT: &str = "full-short";
 
 /// K, the samples kept of `samples` when the share `pruned_fraction` is removed: (1 - s) N, rounded
 /// half away from zero.

@@ -21,6 +21,7 @@
 
 mod catalog;
 mod cell;
+mod changes;
 mod choice;
 mod error;
 mod profile;
@@ -30,7 +31,8 @@ mod table;
 mod training;
 
 pub use catalog::{Catalog, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec};
-pub use cell::{Cell, DatasetSpec, RunId, kept};
+pub use cell::{Cell, DatasetSpec, FULL_SHORT, RunId, kept};
+pub use changes::SelectionChanges;
 pub use choice::{Choice, Value};
 pub use error::{Error, Place, Result};
 pub use profile::{Profile, ScoringRuns};

@@ -2,12 +2,15 @@
 
 use crate::catalog::Catalog;
 use crate::cell::DatasetSpec;
+use crate::changes::{EMA_WEIGHT, is_ema_weight};
 use crate::choice::{Choice, Value};
 use crate::error::{Error, Result, Source};
 use crate::recipe::fractions;
 use crate::static_scores::{ScoreSpec, Scorer};
 use crate::table::{Table, parse};
-use crate::training::{Budget, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Training};
+use crate::training::{
+    Budget, FIRST_ROUNDS, FirstRound, Precision, SCORE_SOURCES, SCORES, Schedule, Score, ScoreSource, Scoring, Training,
+};
 use std::path::Path;
 
 /// A checked profile.
@@ -310,27 +313,10 @@ fn milestones(table: &mut Table, epochs: u32) -> Result<Vec<u32>> {
 }
 
 fn scoring(table: &mut Table) -> Result<Scoring> {
-    let scores = [
-        ("loss", Score::Loss),
-        ("one-minus-max-probability", Score::OneMinusMaxProbability),
-        ("entropy", Score::Entropy),
-        ("el2n", Score::El2n),
-    ];
-    let sources = [
-        ("forward-pass", ScoreSource::ForwardPass),
-        ("training", ScoreSource::Training),
-    ];
-    let rounds = [
-        ("random", FirstRound::Random),
-        ("full", FirstRound::Full),
-        ("scores", FirstRound::Scores),
-    ];
     Ok(Scoring {
-        score: table.word("score", Some(Score::Loss), &scores)?,
-        score_source: table.word("score_source", Some(ScoreSource::ForwardPass), &sources)?,
-        first_round: table.word("first_round", Some(FirstRound::Random), &rounds)?,
-        ema_weight: table.float("ema_weight", Some(0.8), "a number above 0 and at most 1", |v| {
-            v > 0.0 && v <= 1.0
-        })?,
+        score: table.word("score", Some(Score::Loss), &SCORES)?,
+        score_source: table.word("score_source", Some(ScoreSource::ForwardPass), &SCORE_SOURCES)?,
+        first_round: table.word("first_round", Some(FirstRound::Random), &FIRST_ROUNDS)?,
+        ema_weight: table.float("ema_weight", Some(0.8), EMA_WEIGHT, is_ema_weight)?,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalog, DatasetEntry, OptionKind};
 use crate::cell::{Cell, kept};
+use crate::changes::{SelectionChanges, Uses};
 use crate::choice::Choice;
 use crate::error::{Result, Source, quoted};
 use crate::profile::Profile;
@@ -28,6 +29,8 @@ pub struct Recipe {
     pub profile: Option<String>,
     /// The kind of figure.
     pub figure: String,
+    /// The settings on the figure's axes, if its kind draws accuracy against settings.
+    pub axes: Vec<String>,
     /// The data sets.
     pub datasets: Vec<Choice>,
     /// The methods.
@@ -58,6 +61,8 @@ pub struct Method {
     pub rounds: bool,
     /// The scores that it ranks samples by, if it needs any.
     pub scores: Option<MethodScores>,
+    /// How it selects, where that is not as the profile says.
+    pub changes: SelectionChanges,
 }
 
 /// The scores of a `static` method, as a recipe names them.
@@ -67,6 +72,8 @@ pub enum MethodScores {
     Scorer(Scorer),
     /// By file; a path that is not absolute begins in the recipe's folder.
     File(PathBuf),
+    /// By how many epochs another method trained on each sample.
+    SelectionCounts(Box<Method>),
 }
 
 impl Recipe {
@@ -105,11 +112,19 @@ impl Recipe {
                     .map(|choice| Some(StaticScores::Scorer(choice)))
                     .map_err(|error| format!("profile `{}`: {error}", profile.name)),
                 Some(MethodScores::File(path)) => table(path).map(|id| Some(StaticScores::Table(id))),
+                // They are known only together with the data set, the fraction and the seed.
+                Some(MethodScores::SelectionCounts(_)) => Ok(None),
             };
             let found = found.map_err(|message| self.source.error(span.clone(), message, None))?;
             // What the profile decides may make equal what was written differently.
             let same = |(other, scores): (&Method, &Option<StaticScores>)| {
-                scores.is_some() && other.choice == method.choice && is_same(scores.as_ref(), found.as_ref())
+                other.choice == method.choice
+                    && other.changes.period(profile) == method.changes.period(profile)
+                    && other.changes.scoring(profile) == method.changes.scoring(profile)
+                    && other.changes.class_balance.unwrap_or(profile.class_balance)
+                        == method.changes.class_balance.unwrap_or(profile.class_balance)
+                    && counted(other) == counted(method)
+                    && is_same(scores.as_ref(), found.as_ref())
             };
             if self.methods.iter().zip(&static_scores).any(same) {
                 let message = format!("in profile `{}` this is a method that is listed already", profile.name);
@@ -117,7 +132,10 @@ impl Recipe {
             }
             static_scores.push(found);
         }
-        let methods = || self.methods.iter().zip(&static_scores);
+        let methods = || {
+            let methods = self.methods.iter().zip(&static_scores);
+            methods.filter(|(method, _)| is_possible(method, profile))
+        };
         let fractions = self.fractions(profile)?;
         let datasets = match &profile.dataset {
             Some(dataset) => vec![dataset.clone()],
@@ -139,6 +157,11 @@ impl Recipe {
             }
         }
         Ok(cells)
+    }
+
+    /// The methods that the profile has too few epochs for: their selection period is longer. They are left out of its runs.
+    pub fn left_out<'a>(&'a self, profile: &'a Profile) -> impl Iterator<Item = &'a Method> {
+        self.methods.iter().filter(|method| !is_possible(method, profile))
     }
 
     fn fractions(&self, profile: &Profile) -> Result<Vec<f64>> {
@@ -203,6 +226,19 @@ impl Recipe {
     }
 }
 
+fn is_possible(method: &Method, profile: &Profile) -> bool {
+    let period = method.changes.selection_period;
+    period.is_none_or(|period| period <= profile.training.epochs)
+}
+
+/// The method whose selections a method counts.
+fn counted(method: &Method) -> Option<&Method> {
+    match &method.scores {
+        Some(MethodScores::SelectionCounts(counted)) => Some(counted),
+        _ => None,
+    }
+}
+
 /// Whether two methods rank samples by the same scores, or look the same in figures.
 fn is_same(a: Option<&StaticScores>, b: Option<&StaticScores>) -> bool {
     match (a, b) {
@@ -219,6 +255,10 @@ fn cell(
     pruned_fraction: f64,
     seed: u64,
 ) -> Cell {
+    let changes = &method.changes;
+    let counts = counted(method).map(|counted| StaticScores::SelectionCounts {
+        of: Box::new(cell(profile, dataset, counted, None, pruned_fraction, seed)),
+    });
     Cell {
         profile: profile.name.clone(),
         dataset: profile.dataset_spec(dataset),
@@ -228,10 +268,10 @@ fn cell(
         seed,
         training: profile.training.clone(),
         selection: Selection {
-            selection_period: (method.scored || method.rounds).then_some(profile.selection_period),
-            class_balance: method.pruned && profile.class_balance,
-            scoring: method.scored.then(|| profile.scoring.clone()),
-            static_scores: scores.cloned(),
+            selection_period: (method.scored || method.rounds).then(|| changes.period(profile)),
+            class_balance: method.pruned && changes.class_balance.unwrap_or(profile.class_balance),
+            scoring: method.scored.then(|| changes.scoring(profile)),
+            static_scores: counts.or_else(|| scores.cloned()),
         },
     }
 }
@@ -246,6 +286,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     let profile = file.optional_text("profile")?;
     let figures: Vec<(&str, String)> = catalog.figures.iter().map(|f| (f.as_str(), f.clone())).collect();
     let figure = file.word("figure", None, &figures)?;
+    let axes = texts(source, file.optional_list("axes")?.unwrap_or_default(), "axes")?;
     let mut datasets = Vec::new();
     let mut dataset_spans = Vec::new();
     for item in file.list("datasets")? {
@@ -258,7 +299,9 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     }
     let mut methods: Vec<Method> = Vec::new();
     let mut method_spans = Vec::new();
-    for item in file.list("methods")? {
+    let items = file.list("methods")?.into_iter();
+    let items: Vec<Vec<Item>> = items.map(|item| item.alternatives(source)).collect::<Result<_>>()?;
+    for item in items.into_iter().flatten() {
         let (method, span) = catalog.method(source, item)?;
         if methods.contains(&method) {
             return Err(source.error(span, format!("method `{}` is listed twice", method.choice.name), None));
@@ -281,6 +324,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
         how_to_read,
         profile,
         figure,
+        axes,
         datasets,
         methods,
         pruned_fractions,
@@ -344,6 +388,11 @@ impl Catalog {
             true => Some(self.scores(source, &span, &choice.name, &mut rest)?),
             false => None,
         };
+        let uses = Uses { pruned, scored, rounds };
+        let changes = match &mut rest {
+            Some(table) => SelectionChanges::read(table, uses)?,
+            None => SelectionChanges::default(),
+        };
         if let Some(table) = rest {
             table.finish()?;
         }
@@ -353,11 +402,12 @@ impl Catalog {
             scored,
             rounds,
             scores,
+            changes,
         };
         Ok((method, span))
     }
 
-    /// `scorer = "name"` with the scorer's options, or `scores = "file"`.
+    /// `scorer = "name"` with the scorer's options, `scores = "file"`, or `counts_of = method`.
     fn scores(
         &self,
         source: &Source,
@@ -366,24 +416,36 @@ impl Catalog {
         table: &mut Option<Table>,
     ) -> Result<MethodScores> {
         let mut take = |key: &str| table.as_mut().and_then(|table| table.take(key));
-        match (take("scorer"), take("scores")) {
-            (Some(scorer), None) => self.scorer_of(source, &scorer, table).map(MethodScores::Scorer),
-            (None, Some(file)) => {
+        match (take("scorer"), take("scores"), take("counts_of")) {
+            (Some(scorer), None, None) => self.scorer_of(source, &scorer, table).map(MethodScores::Scorer),
+            (None, None, Some(counted)) => {
+                let (counted, span) = self.method(source, counted)?;
+                if !counted.scored && !counted.rounds {
+                    let message = format!(
+                        "`counts_of`: expected a method that selects in rounds, found `{}`",
+                        counted.choice.name
+                    );
+                    return Err(source.error(span, message, None));
+                }
+                Ok(MethodScores::SelectionCounts(Box::new(counted)))
+            }
+            (None, Some(file), None) => {
                 let folder = source.path.parent().unwrap_or(Path::new(""));
                 let path = folder.join(table::text(source, &file, "scores")?);
                 Ok(MethodScores::File(path))
             }
-            (None, None) => {
+            (None, None, None) => {
                 let message = format!("method `{method}` needs a scorer, or a file of scores");
                 let names = quoted(self.scorers.iter().map(|scorer| scorer.name.as_str()));
                 let hint = format!(
-                    "`{{ name = \"{method}\", scorer = \"...\" }}` with one of {names}; or `scores = \"file.parquet\"`"
+                    "`{{ name = \"{method}\", scorer = \"...\" }}` with one of {names}; or `scores = \"file.parquet\"`; or \
+                     `counts_of = \"ucb\"`"
                 );
                 Err(source.error(span.clone(), message, Some(hint)))
             }
-            (Some(_), Some(file)) => {
-                let message = "expected `scorer` or `scores`, found both";
-                Err(source.error(file.span, message, None))
+            (Some(_), Some(second), _) | (_, Some(_), Some(second)) | (Some(_), None, Some(second)) => {
+                let message = "expected one of `scorer`, `scores` and `counts_of`, found two";
+                Err(source.error(second.span, message, None))
             }
         }
     }

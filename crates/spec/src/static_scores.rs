@@ -20,6 +20,12 @@ pub enum StaticScores {
     Scorer(Choice),
     /// A table of scores that is there already.
     Table(TableId),
+    /// How many epochs a run trained on each sample: the run of a dynamic method at the same pruned fraction, with the same
+    /// seed.
+    SelectionCounts {
+        /// That run.
+        of: Box<Cell>,
+    },
 }
 
 /// A table of scores, told by what is in it.

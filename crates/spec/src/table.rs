@@ -175,6 +175,17 @@ impl<'s> Table<'s> {
         }
     }
 
+    /// A value that is read as a key of a table of its own would be, if it is there.
+    pub(crate) fn optional<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<Option<T>> {
+        match self.entries.iter().any(|(k, ..)| k == key) {
+            true => read(self).map(Some),
+            false => {
+                self.known.push(key.to_owned());
+                Ok(None)
+            }
+        }
+    }
+
     /// One of a few words; required without a default.
     pub(crate) fn word<T: Clone>(&mut self, key: &str, default: Option<T>, words: &[(&str, T)]) -> Result<T> {
         let path = self.path(key);
@@ -260,6 +271,47 @@ impl<'s> Table<'s> {
             Some(entry) => Ok((entry, span, rest)),
             None => Err(unknown(source, name_span, kind, &name, &names)),
         }
+    }
+}
+
+impl<'s> Item<'s> {
+    /// A table with lists among its values stands for all tables with one element of each list in its place, the first list's
+    /// elements outermost; anything else stands for itself.
+    ///
+    /// # Errors
+    /// If a list is empty.
+    pub(crate) fn alternatives(self, source: &Source) -> Result<Vec<Item<'s>>> {
+        let DeValue::Table(table) = self.value else {
+            return Ok(vec![self]);
+        };
+        let mut entries: Vec<_> = table.into_iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let mut tables = vec![DeTable::new()];
+        for (key, value) in entries {
+            let span = value.span();
+            let values = match value.into_inner() {
+                DeValue::Array(array) if array.is_empty() => {
+                    let message = format!("`{}`: expected at least one element", key.get_ref());
+                    return Err(source.error(span, message, None));
+                }
+                DeValue::Array(array) => array.into_iter().collect(),
+                value => vec![Spanned::new(span, value)],
+            };
+            let with = |table: &DeTable<'s>, value: &Spanned<DeValue<'s>>| {
+                let mut table = table.clone();
+                table.insert(key.clone(), value.clone());
+                table
+            };
+            tables = tables
+                .iter()
+                .flat_map(|table| values.iter().map(move |value| with(table, value)))
+                .collect();
+        }
+        let item = |table| Item {
+            span: self.span.clone(),
+            value: DeValue::Table(table),
+        };
+        Ok(tables.into_iter().map(item).collect())
     }
 }
 

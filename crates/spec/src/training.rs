@@ -114,6 +114,44 @@ pub struct Scoring {
     pub ema_weight: f64,
 }
 
+impl Scoring {
+    /// Its settings that are words, each under the name it has in a spec.
+    #[must_use]
+    pub fn words(&self) -> [(&'static str, &'static str); 3] {
+        let word = |found: Option<&'static str>| found.unwrap_or_default();
+        [
+            ("score", word(word_of(&SCORES, self.score))),
+            ("score_source", word(word_of(&SCORE_SOURCES, self.score_source))),
+            ("first_round", word(word_of(&FIRST_ROUNDS, self.first_round))),
+        ]
+    }
+}
+
+/// The words of [`Score`] in a spec.
+pub(crate) const SCORES: [(&str, Score); 4] = [
+    ("loss", Score::Loss),
+    ("one-minus-max-probability", Score::OneMinusMaxProbability),
+    ("entropy", Score::Entropy),
+    ("el2n", Score::El2n),
+];
+
+/// The words of [`ScoreSource`] in a spec.
+pub(crate) const SCORE_SOURCES: [(&str, ScoreSource); 2] = [
+    ("forward-pass", ScoreSource::ForwardPass),
+    ("training", ScoreSource::Training),
+];
+
+/// The words of [`FirstRound`] in a spec.
+pub(crate) const FIRST_ROUNDS: [(&str, FirstRound); 3] = [
+    ("random", FirstRound::Random),
+    ("full", FirstRound::Full),
+    ("scores", FirstRound::Scores),
+];
+
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: T) -> Option<&'static str> {
+    words.iter().find(|(_, known)| *known == value).map(|(word, _)| *word)
+}
+
 /// What a sample's score is; larger for a sample the network is less sure of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -17,6 +17,7 @@
 
 mod engine;
 mod error;
+mod history;
 mod pruning;
 mod record;
 mod run;
@@ -24,6 +25,7 @@ pub mod schedule;
 mod scoring;
 
 pub use error::{Error, Result};
+pub use history::{KeptSet, ScoreSummary, Trace, traced_positions};
 pub use record::{EpochRecord, RunRecord, Watch};
 pub use run::{Scores, run, training_samples};
 pub use scoring::{Measured, epochs_watched, measure, own_passes};

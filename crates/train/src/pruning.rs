@@ -28,7 +28,11 @@ pub(crate) struct Pruning {
 impl Pruning {
     /// `labels` are those of the N samples, `static_scores` the score table of a `static` method.
     pub(crate) fn new(cell: &Cell, labels: &[u16], static_scores: Option<&[f32]>) -> Result<Self> {
-        let info = method(&cell.method.name)?;
+        // The control is full data to its selector; its schedule is the run's business.
+        let info = method(match cell.is_shortened() {
+            true => "full",
+            false => &cell.method.name,
+        })?;
         let selection = &cell.selection;
         let given = cell.method.options.iter();
         let options: Options = given.map(|(name, value)| (name.clone(), option(value))).collect();
@@ -46,7 +50,7 @@ impl Pruning {
             selector: info.build(&setup, &options)?,
             cadence: info.cadence(&options)?,
             samples: labels.len(),
-            kept: dynaprune_spec::kept(labels.len(), cell.pruned_fraction),
+            kept: cell.kept(labels.len()),
             period: selection.selection_period.unwrap_or(1),
             scoring: selection.scoring.clone().filter(|_| info.scored),
             seed: cell.seed,
@@ -104,8 +108,18 @@ impl Pruning {
         Ok(self.samples)
     }
 
-    /// Chooses the samples of epoch `epoch`, if it is time to.
-    pub(crate) fn select(&mut self, epoch: u32) -> Result<()> {
+    /// The scores of the last pass, by position.
+    pub(crate) fn observed(&self) -> &[f32] {
+        &self.observed
+    }
+
+    /// Whether the kept set changes during a run.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.cadence != Cadence::Once
+    }
+
+    /// Chooses the samples of epoch `epoch`, if it is time to, and says whether it did.
+    pub(crate) fn select(&mut self, epoch: u32) -> Result<bool> {
         let round = epoch.is_multiple_of(self.period);
         let due = match self.cadence {
             Cadence::Once => epoch == 0,
@@ -113,7 +127,7 @@ impl Pruning {
             Cadence::EveryRound => round,
         };
         if !due {
-            return Ok(());
+            return Ok(false);
         }
         if self.without_scores(epoch) {
             self.selected = match self.scoring.as_ref().map(|s| s.first_round) {
@@ -130,7 +144,7 @@ impl Pruning {
                         .select(self.kept, 0)?
                 }
             };
-            return Ok(());
+            return Ok(true);
         }
         let draw = if self.cadence == Cadence::EveryRound {
             epoch / self.period
@@ -138,7 +152,7 @@ impl Pruning {
             epoch
         };
         self.selected = self.selector.select(self.kept, u64::from(draw))?;
-        Ok(())
+        Ok(true)
     }
 
     /// Whether training steps feed the selector, and what one does.

@@ -1,5 +1,6 @@
 //! What a run leaves behind.
 
+use crate::history::{KeptSet, Trace};
 use std::time::{Duration, Instant};
 
 /// One epoch: a pass over the samples kept at the time.
@@ -81,6 +82,10 @@ pub struct RunRecord {
     pub parameters: u64,
     /// Whether the loss stopped being a number; the run ended with that epoch.
     pub diverged: bool,
+    /// The kept sets of a method that selects more than once, in order.
+    pub kept_sets: Vec<KeptSet>,
+    /// The scores of the traced samples in each round that scored all samples, by round.
+    pub traces: Vec<Trace>,
 }
 
 /// Watches a run from outside.

@@ -12,13 +12,14 @@
 
 use crate::engine::{Engine, Sample, Split};
 use crate::error::{Error, Result};
+use crate::history::{History, traced_positions};
 use crate::pruning::{self, Pruning};
 use crate::record::{Clock, EpochRecord, RunRecord, Watch};
 use crate::schedule;
 use dynaprune_datasets::{Dataset, class_balanced_subset};
 use dynaprune_ops::column;
 use dynaprune_random::{Purpose, Stream};
-use dynaprune_spec::{Budget, Cell};
+use dynaprune_spec::Cell;
 
 const SHUFFLE: Purpose = Purpose::new("shuffle");
 
@@ -121,7 +122,9 @@ pub(crate) struct Run<'a> {
     test: Vec<u32>,
     seen: Vec<bool>,
     steps: u64,
-    total_steps: u64,
+    /// The steps of the whole run, if they are held fixed and not the epochs.
+    fixed_steps: Option<u64>,
+    history: History,
     record: RunRecord,
 }
 
@@ -150,14 +153,12 @@ impl<'a> Run<'a> {
             parameters: engine.net().graph().parameter_count() as u64,
             ..RunRecord::default()
         };
-        let per_epoch = |samples: usize| samples.div_ceil(engine.batch_size()) as u64;
-        let total_steps = u64::from(cell.training.epochs)
-            * match cell.training.budget {
-                Budget::Epochs => per_epoch(pruning.kept()),
-                Budget::Steps => per_epoch(train.len()),
-            };
+        let traced = traced_positions(&train, dataset, cell.dataset.subset_seed)?;
+        let history = History::new(&traced, &train, &labels);
         let seen = vec![false; train.len()];
         Ok(Self {
+            fixed_steps: cell.fixed_steps(train.len()),
+            history,
             cell,
             engine,
             pruning,
@@ -165,21 +166,20 @@ impl<'a> Run<'a> {
             test,
             seen,
             steps: 0,
-            total_steps,
             record,
         })
     }
 
     /// Passes over the kept samples. With a fixed number of steps, as many as it takes.
     fn epochs(&self) -> u32 {
-        if self.cell.training.budget == Budget::Epochs {
+        let Some(total_steps) = self.fixed_steps else {
             return self.cell.training.epochs;
-        }
+        };
         let steps = |samples: usize| samples.div_ceil(self.engine.batch_size()) as u64;
         let whole = u64::from(self.pruning.full_epochs()) * steps(self.train.len());
-        match self.total_steps.checked_sub(whole) {
+        match total_steps.checked_sub(whole) {
             Some(rest) => self.pruning.full_epochs() + rest.div_ceil(steps(self.pruning.kept())) as u32,
-            None => self.total_steps.div_ceil(steps(self.train.len())) as u32,
+            None => total_steps.div_ceil(steps(self.train.len())) as u32,
         }
     }
 
@@ -187,8 +187,12 @@ impl<'a> Run<'a> {
         let scored = self.pruning.score(epoch, &mut self.engine, &self.train)?;
         self.record.scoring_flops += scored as f64 * self.engine.net().graph().forward_flops();
         clock.charge(&mut record.scoring_seconds);
-        self.pruning.select(epoch)?;
+        let selected = self.pruning.select(epoch)?;
         clock.charge(&mut record.selection_seconds);
+        if selected && self.pruning.is_dynamic() {
+            let scores = (scored > 0).then(|| self.pruning.observed());
+            self.history.add(epoch + 1, self.pruning.selected(), scores);
+        }
         Ok(())
     }
 
@@ -210,11 +214,11 @@ impl<'a> Run<'a> {
         let mut batches = indices.chunks(batch).peekable();
         for (step, positions) in order.chunks(batch).enumerate() {
             // With a fixed number of steps the last pass may end early.
-            if self.cell.training.budget == Budget::Steps && self.steps == self.total_steps {
+            if self.fixed_steps == Some(self.steps) {
                 break;
             }
             let indices = batches.next().unwrap_or_default();
-            let last = self.cell.training.budget == Budget::Steps && self.steps + 1 == self.total_steps;
+            let last = self.fixed_steps == Some(self.steps + 1);
             let next = batches.peek().copied().filter(|_| !last).unwrap_or_default();
             scores.clear();
             let factor = self.factor(epoch, step, steps);
@@ -248,9 +252,9 @@ impl<'a> Run<'a> {
     /// stretched over the passes, so that it ends with the last step.
     fn factor(&self, epoch: u32, step: usize, steps: usize) -> f64 {
         let epochs = f64::from(self.cell.training.epochs);
-        let position = match self.cell.training.budget {
-            Budget::Epochs => f64::from(epoch) + step as f64 / steps as f64,
-            Budget::Steps => self.steps as f64 * epochs / self.total_steps as f64,
+        let position = match self.fixed_steps {
+            None => f64::from(epoch) + step as f64 / steps as f64,
+            Some(total) => self.steps as f64 * epochs / total as f64,
         };
         schedule::factor(&self.cell.training.schedule, position, epochs)
     }
@@ -292,6 +296,7 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> RunRecord {
         let total = &mut self.record;
+        (total.kept_sets, total.traces) = self.history.finish();
         total.unique_samples_seen = self.seen.iter().filter(|&&seen| seen).count() as u64;
         total.total_seconds = total.scoring_seconds
             + total.selection_seconds

@@ -1,20 +1,21 @@
 //! `reproduce`: from a recipe to its figure.
 
 use crate::catalog::catalog;
-use crate::failure::paint;
+use crate::failure::{BadInput, paint};
+use crate::figure::Figure;
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
-use crate::rows::{Provenance, epoch_rows, run_row};
+use crate::rows::{Provenance, rows};
 use crate::score_store::{self, ScoreStore};
 use crate::scoring;
-use crate::workspace::{Workspace, spec_file};
-use crate::{figure, machine};
+use crate::workspace::{Workspace, spec_file, spec_names};
+use crate::{counts, machine};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
-use dynaprune_report::Results;
-use dynaprune_spec::{Recipe, ScoreSpec, StaticScores, TableId};
+use dynaprune_report::{Results, RunRows};
+use dynaprune_spec::{Catalog, Profile, Recipe, ScoreSpec, StaticScores, TableId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -24,7 +25,7 @@ use std::time::{Instant, SystemTime};
 /// The options of `reproduce`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A recipe in `experiments/`, such as `fig1`, or the path of a TOML file
+    /// A recipe in `experiments/`, such as `fig1`, the path of a TOML file, or `all`
     recipe: String,
     /// A profile in `experiments/profiles/`, or the path of a TOML file [default: the recipe's own, or the
     /// largest this machine can serve]
@@ -76,20 +77,73 @@ pub(crate) enum Device {
     Cuda,
 }
 
+/// The name that stands for all recipes.
+const ALL: &str = "all";
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
     machine::check_device(args.device)?;
     machine::use_threads(args.threads)?;
     let workspace = Workspace::find()?;
     let catalog = catalog();
-    let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
     let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
+    if args.recipe != ALL {
+        let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
+        return reproduce(&recipe, &args.recipe, &workspace, &catalog, &mut library, args);
+    }
+    if args.fresh {
+        let error = BadInput::new("`all --fresh` would make runs anew that recipes share, once for each");
+        return Err(error.hint("write to another folder with `--results`").into());
+    }
+    let recipes = catalogue(&workspace, &catalog)?;
+    let mut failed: Vec<String> = Vec::new();
+    for recipe in &recipes {
+        // The runs are made in the order of the recipes; what one cannot have must not keep the others from theirs.
+        if let Err(error) = reproduce(recipe, &recipe.name, &workspace, &catalog, &mut library, args) {
+            eprintln!("{} {}: {error}", paint("error:", "1;31"), recipe.name);
+            failed.push(recipe.name.clone());
+        }
+        tell(args, String::new);
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        failed => Err(anyhow!(
+            "{} of {} recipes failed: {}",
+            failed.len(),
+            recipes.len(),
+            failed.join(", ")
+        )),
+    }
+}
+
+/// All recipes that are made for any profile, figures first.
+pub(crate) fn catalogue(workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
+    let folder = workspace.experiments();
+    let mut recipes = Vec::new();
+    for name in spec_names(&folder) {
+        let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
+        if recipe.profile.is_none() {
+            recipes.push(recipe);
+        }
+    }
+    Ok(recipes)
+}
+
+/// Runs what one recipe needs and draws its figure; `name` is how the command named it.
+fn reproduce(
+    recipe: &Recipe,
+    name: &str,
+    workspace: &Workspace,
+    catalog: &Catalog,
+    library: &mut Library,
+    args: &Args,
+) -> Result<()> {
     let chosen = match (&args.profile, &recipe.profile) {
-        (Some(name), _) => profiles::asked(name, &workspace, &catalog, args.device)?,
-        (None, Some(name)) => profiles::own(name, &workspace, &catalog, args.device)?,
-        (None, None) => profiles::largest(&recipe, &workspace, &catalog, args.device, &library)?,
+        (Some(name), _) => profiles::asked(name, workspace, catalog, args.device)?,
+        (None, Some(name)) => profiles::own(name, workspace, catalog, args.device)?,
+        (None, None) => profiles::largest(recipe, workspace, catalog, args.device, library)?,
     };
-    tell(args, || introduction(&recipe, &chosen));
+    tell(args, || introduction(recipe, &chosen));
 
     let profile = &chosen.profile;
     let files = ScoreFiles::default();
@@ -97,23 +151,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = workspace.results(args.results.as_deref());
     let results = Results::new(&folder, &profile.name);
     let store = ScoreStore::new(&folder, &profile.name);
-    let plan = Plan::new(cells, &results.runs()?, &store, &mut library, args.fresh)?;
+    let plan = Plan::new(cells.clone(), profile, &results, &store, library, args.fresh)?;
     if args.dry_run {
         plan.print();
         return Ok(());
     }
     if !args.no_runs {
-        make_runs(&plan, &mut library, &results, &store, &files, args)?;
+        make_runs(&plan, profile, library, &results, &store, &files, args)?;
     }
 
-    let cells: Vec<_> = plan.runs.iter().map(|run| run.cell.clone()).collect();
     let docs = workspace.docs(args.docs.as_deref());
-    let files = figure::draw(&recipe, profile, &cells, &results, &docs, &command(args, &profile.name))?;
+    let figure = Figure {
+        recipe,
+        profile,
+        cells: &cells,
+        results: &results,
+        store: &store,
+        command: &command(name, args.profile.as_deref().unwrap_or(&profile.name), args.seeds),
+    };
+    let files = figure.render(library)?.write(&docs)?;
     tell(args, || {
         format!(
-            "wrote {}
-      {}",
-            files.png.display(),
+            "wrote {}\n      {}",
+            files.png.as_deref().unwrap_or(&files.csv).display(),
             files.page.display()
         )
     });
@@ -122,10 +182,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The score tables that a recipe names by file, by what is in them.
 #[derive(Default)]
-struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
+pub(crate) struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
 
 impl ScoreFiles {
-    fn identify(&self, path: &Path) -> Result<TableId, String> {
+    pub(crate) fn identify(&self, path: &Path) -> Result<TableId, String> {
         let id = score_store::identify(path).map_err(|error| format!("{error:#}"))?;
         self.0.borrow_mut().insert(id.hash.clone(), path.to_owned());
         Ok(id)
@@ -141,6 +201,7 @@ impl ScoreFiles {
 /// from there.
 fn make_runs(
     plan: &Plan,
+    profile: &Profile,
     library: &mut Library,
     results: &Results,
     store: &ScoreStore,
@@ -165,7 +226,7 @@ fn make_runs(
     }
     // So should a folder that cannot be written.
     if to_do > 0 {
-        results.add(&[], &[])?;
+        results.add(&RunRows::default())?;
     }
     let provenance = Provenance::here(!args.untimed);
     let mut progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
@@ -175,12 +236,12 @@ fn make_runs(
         let dataset = library.get(&cell.dataset)?;
         let scores = match &cell.selection.static_scores {
             None => None,
-            Some(StaticScores::Table(id)) => Some(files.path(id)?),
-            Some(StaticScores::Scorer(_)) => ScoreSpec::of(cell).map(|spec| store.table_path(&spec)),
+            Some(StaticScores::Table(id)) => Some(score_store::read_for(&files.path(id)?, cell, dataset)?),
+            Some(StaticScores::Scorer(_)) => ScoreSpec::of(cell)
+                .map(|spec| score_store::read_for(&store.table_path(&spec), cell, dataset))
+                .transpose()?,
+            Some(StaticScores::SelectionCounts { of }) => Some(counts::of(of, dataset, results)?),
         };
-        let scores = scores
-            .map(|path| score_store::read_for(&path, cell, dataset))
-            .transpose()?;
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&provenance)) {
             progress.note(&format!(
                 "{}: its scores were not timed here, so it has no total time",
@@ -194,10 +255,7 @@ fn make_runs(
         let scores = scores.as_ref().map(|scored| scored.scores());
         let record = dynaprune_train::run(cell, dataset, scores.as_ref(), &mut watch)
             .map_err(|error| anyhow!("run {} ({}): {error}", run.id, run.label()))?;
-        results.add(
-            &[run_row(cell, &record, started, &provenance)],
-            &epoch_rows(cell, &record, &provenance),
-        )?;
+        results.add(&rows(cell, profile, &record, started, &provenance))?;
         let outcome = match record.diverged {
             true => "diverged".to_owned(),
             false => format!(
@@ -233,8 +291,7 @@ fn introduction(recipe: &Recipe, chosen: &Chosen) -> String {
 }
 
 /// The command that makes the same figure again. What changes only where files are or how fast it goes is left out.
-fn command(args: &Args, profile: &str) -> String {
-    let profile = args.profile.as_deref().unwrap_or(profile);
-    let seeds = args.seeds.map_or(String::new(), |seeds| format!(" --seeds {seeds}"));
-    format!("cargo xtask reproduce {} --profile {profile}{seeds}", args.recipe)
+pub(crate) fn command(recipe: &str, profile: &str, seeds: Option<u32>) -> String {
+    let seeds = seeds.map_or(String::new(), |seeds| format!(" --seeds {seeds}"));
+    format!("cargo xtask reproduce {recipe} --profile {profile}{seeds}")
 }

@@ -48,7 +48,13 @@ fn goes_on_from_what_was_interrupted() {
     runs.truncate(2);
     epochs.retain(|epoch| runs.iter().any(|run| run.run_id == epoch.run_id));
     epochs.extend(third);
-    Results::new(&folder.path("part"), "tiny").add(&runs, &epochs).unwrap();
+    Results::new(&folder.path("part"), "tiny")
+        .add(&RunRows {
+            runs,
+            epochs,
+            ..RunRows::default()
+        })
+        .unwrap();
 
     let outcome = folder.reproduce(&["--results", "part"]);
     assert!(outcome.stderr.contains("5 runs, 2 done, 3 to do"), "{}", outcome.stderr);
@@ -72,7 +78,11 @@ fn draws_what_there_is_when_told() {
     let lost = runs.pop().unwrap();
     std::fs::remove_dir_all(folder.path("results")).unwrap();
     Results::new(&folder.path("results"), "tiny")
-        .add(&runs, &epochs)
+        .add(&RunRows {
+            runs,
+            epochs,
+            ..RunRows::default()
+        })
         .unwrap();
     let contents = folder.contents("results");
     let outcome = folder.reproduce(&["--no-runs"]);

@@ -5,7 +5,8 @@
 use std::fmt::Write as _;
 
 use super::data::{Cell, Data, Line, dataset_title, joined, percent};
-use super::{Drawing, FigureKind, csv, findings};
+use super::numbers::{self, Numbers};
+use super::{Drawing, FigureKind, findings};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
@@ -17,6 +18,7 @@ use crate::statistics::Summary;
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-epoch",
     summary: "test accuracy against the epoch at one pruned fraction, not smoothed",
+    needs_history: false,
     make,
 };
 
@@ -82,9 +84,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let shown = |dataset: &str| fraction(data, dataset).into_iter().collect();
     text += &findings::differences(data, "random-static", shown, |_| true);
     Ok(Drawing {
-        scene,
+        scene: Some(scene),
         findings: text,
-        csv: csv::table(&COLUMNS, rows),
+        numbers: Numbers::new(&COLUMNS, rows),
     })
 }
 
@@ -225,7 +227,7 @@ fn numbers<'a>(curve: &'a Curve) -> impl Iterator<Item = Vec<String>> + 'a {
         let line = curve.line;
         let mut row = vec![line.dataset.to_owned(), line.method.to_owned(), line.label.to_owned()];
         row.extend([curve.pruned_fraction.to_string(), epoch.to_string()]);
-        row.extend(csv::summary(summary));
+        row.extend(numbers::summary(summary));
         row
     })
 }

@@ -1,7 +1,7 @@
 //! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method.
 
 use super::data::{Cell, Data, Line, dataset_title};
-use super::{Drawing, FigureKind, csv, findings};
+use super::{Drawing, FigureKind, findings, numbers};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
@@ -13,6 +13,7 @@ use crate::statistics::Summary;
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-fraction",
     summary: "last-epoch test accuracy against the pruned fraction, a line a method",
+    needs_history: false,
     make,
 };
 
@@ -51,9 +52,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let mut text = findings::differences(data, "random-static", shown, |_| true);
     text += &findings::differences(data, "random-dynamic", shown, |line| line.label != "random-static");
     Ok(Drawing {
-        scene,
+        scene: Some(scene),
         findings: text,
-        csv: csv::by_fraction(data),
+        numbers: numbers::by_fraction(data),
     })
 }
 

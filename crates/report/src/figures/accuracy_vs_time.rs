@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, percent};
 use super::findings::{signed, with_half_width};
-use super::{Drawing, FigureKind, csv};
+use super::{Drawing, FigureKind, numbers};
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
@@ -18,6 +18,7 @@ use crate::{Error, RunRow};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-time",
     summary: "last-epoch test accuracy against total time and counted operations, relative to full data",
+    needs_history: false,
     make,
 };
 
@@ -87,9 +88,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         findings += &statements(data, dataset, full);
     }
     Ok(Drawing {
-        scene,
+        scene: Some(scene),
         findings,
-        csv: csv::by_fraction(data),
+        numbers: numbers::by_fraction(data),
     })
 }
 

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::data::{FOOTER, percent, scale, thousands};
-use super::{csv, page};
+use super::numbers::Numbers;
+use super::page;
 use crate::plot::layout::{self, MARGIN, Words};
 use crate::plot::matrix::{Frame, Matrix, number};
 use crate::plot::render;
@@ -222,7 +223,7 @@ impl AgreementInput<'_> {
             };
             overlaps.iter().map(at).collect()
         });
-        csv::table(&COLUMNS, rows)
+        Numbers::new(&COLUMNS, rows).csv()
     }
 
     fn markdown(&self, name: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{FigureInput, Planned};
 use crate::plot::layout::Words;
 use crate::plot::legend::Legend;
-use crate::plot::theme::{Family, MethodStyle};
+use crate::plot::theme::MethodStyle;
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
 
@@ -258,7 +258,8 @@ impl<'a> Data<'a> {
         };
         let missing = note(&self.missing, "No result yet for");
         let diverged = note(&self.diverged, "Diverged, so not drawn,");
-        missing.into_iter().chain(diverged).collect()
+        let notes = self.input.notes.iter().cloned();
+        missing.into_iter().chain(diverged).chain(notes).collect()
     }
 
     /// That not all seconds compare, if the drawn runs were not all timed, or not all made on the same device with as many
@@ -298,8 +299,9 @@ impl Line<'_> {
             .find(|point| point.pruned_fraction == pruned_fraction)
     }
 
+    /// Whether it is full data, which has no pruned fraction.
     pub(super) fn is_baseline(&self) -> bool {
-        self.style.family == Family::Baseline
+        self.method == "full"
     }
 }
 

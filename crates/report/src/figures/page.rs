@@ -2,44 +2,40 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, OPERATIONS, SECONDS, dataset_title, is_reduced, percent};
+use super::data::{Data, OPERATIONS, SECONDS, dataset_title, is_reduced, joined, percent};
 use super::findings::with_half_width;
-use super::provenance;
+use super::{Drawing, provenance};
 use crate::RunRow;
 
 /// The last words of every page.
-pub(super) const ORIGIN: &str = "---\n\nA reconstruction from the abstract of \
+pub(crate) const ORIGIN: &str = "---\n\nA reconstruction from the abstract of \
     [arXiv 2111.12621](https://arxiv.org/abs/2111.12621), \"Accelerating Deep Learning with Dynamic Data Pruning\" \
     (Raju, Daruwalla, Lipasti, 2021): the choice of plot, grid and protocol is this project's, and no number here is \
     the paper's.\n";
 
-pub(super) fn markdown(data: &Data, findings: &str) -> String {
+pub(super) fn markdown(data: &Data, drawing: &Drawing) -> String {
     let input = data.input;
     let title = data.title();
     let mut page = format!("# {title}\n\n");
     page += &scale(input.profile, input.profile_summary);
     let _ = writeln!(page, "**Claim.** {}\n", data.text(input.claim).trim());
-    let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
-    let _ = writeln!(
-        page,
-        "The same plot as [vectors]({0}.svg); its numbers as [CSV]({0}.csv).\n",
-        input.id
-    );
+    let numbers = format!("[CSV]({0}.csv) and [Parquet]({0}.parquet)", input.id);
+    if drawing.scene.is_some() {
+        let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
+        let _ = writeln!(
+            page,
+            "The same plot as [vectors]({}.svg); its numbers as {numbers}.\n",
+            input.id
+        );
+    } else {
+        let _ = writeln!(page, "The same table as {numbers}.\n");
+    }
     for warning in data.gaps().into_iter().chain(data.mixed_machines()) {
         let _ = writeln!(page, "**{warning}**\n");
     }
     let _ = writeln!(page, "## How to read it\n\n{}\n", data.text(input.how_to_read).trim());
-    let findings = findings.trim();
-    let _ = writeln!(
-        page,
-        "## What it shows here\n\n{}\n",
-        if findings.is_empty() {
-            "Nothing to compare yet."
-        } else {
-            findings
-        }
-    );
-    let _ = writeln!(page, "## The numbers\n\n{}", numbers(data));
+    let _ = writeln!(page, "## What it shows here\n\n{}\n", findings(drawing));
+    let _ = writeln!(page, "## The numbers\n\n{}", points(data));
     let _ = writeln!(page, "## How it was made\n\n| | |\n|---|---|");
     for (what, value) in provenance::facts(data) {
         let _ = writeln!(page, "| {what} | {} |", value.replace('|', "\\|"));
@@ -48,8 +44,46 @@ pub(super) fn markdown(data: &Data, findings: &str) -> String {
     page + ORIGIN
 }
 
+/// What is said under "what it shows".
+pub(super) fn findings(drawing: &Drawing) -> &str {
+    match drawing.findings.trim() {
+        "" => "Nothing to compare yet.",
+        findings => findings,
+    }
+}
+
+/// What the drawn runs took, where, and by which code, in a sentence.
+pub(super) fn made(data: &Data) -> String {
+    let runs: Vec<&RunRow> = data.runs().collect();
+    let timed: Vec<f64> = runs
+        .iter()
+        .map(|run| run.total_seconds)
+        .filter(|s| s.is_finite())
+        .collect();
+    let time = match timed.len() {
+        0 => "not timed".to_owned(),
+        n if n == runs.len() => provenance::duration(timed.iter().sum()),
+        n => format!(
+            "{} for the {n} that were timed",
+            provenance::duration(timed.iter().sum())
+        ),
+    };
+    let all = |of: fn(&RunRow) -> String| joined(runs.iter().map(|run| of(run)));
+    let mut text = format!(
+        "{} runs, {time}, on {} with {} threads; code {}.",
+        runs.len(),
+        all(|run| run.device.clone()),
+        all(|run| run.threads.to_string()),
+        all(|run| run.code_version.clone()),
+    );
+    for gap in data.gaps() {
+        let _ = write!(text, " **{gap}**");
+    }
+    text
+}
+
 /// What profile it is and, unless that is the full protocol, that it is not.
-pub(super) fn scale(profile: &str, summary: &str) -> String {
+pub(crate) fn scale(profile: &str, summary: &str) -> String {
     let summary = match summary.trim().trim_end_matches('.') {
         "" => String::new(),
         summary => format!(": {summary}"),
@@ -65,7 +99,7 @@ pub(super) fn scale(profile: &str, summary: &str) -> String {
 }
 
 /// The table of all points of all lines.
-fn numbers(data: &Data) -> String {
+fn points(data: &Data) -> String {
     let mut text = String::from(
         "Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
          chosen on the test set; *train* is on all training samples after the last epoch, not augmented. *Full epochs*: samples \

@@ -35,6 +35,7 @@ pub(super) fn facts(data: &Data) -> Vec<(String, String)> {
     facts.extend(by_method(data, "options", |run| section(run, &["method", "options"])));
     facts.extend([
         ("precision".to_owned(), all(|run| run.precision.clone())),
+        ("time".to_owned(), time(data)),
         ("device".to_owned(), all(|run| run.device.clone())),
         ("threads".to_owned(), all(|run| run.threads.to_string())),
         ("code version".to_owned(), all(|run| run.code_version.clone())),
@@ -49,6 +50,35 @@ fn samples(run: &RunRow) -> String {
     let seed = section(run, &["dataset"]).and_then(|dataset| dataset.get("subset_seed").cloned());
     let seed = seed.map_or_else(String::new, |seed| format!(" (subset_seed = {seed})"));
     format!("{}: {train} training and {test} test samples{seed}", run.dataset)
+}
+
+/// `41 s`, `12 min` or `3.4 h`.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// The time that the runs took.
+fn time(data: &Data) -> String {
+    let (mut seconds, mut timed, mut all) = (0.0, 0, 0);
+    for run in data.runs() {
+        all += 1;
+        if run.total_seconds.is_finite() {
+            timed += 1;
+            seconds += run.total_seconds;
+        }
+    }
+    match timed {
+        0 => format!("{all} runs, not timed"),
+        _ if timed == all => format!(
+            "{all} runs, {} in all, each with the scoring it is charged with",
+            duration(seconds)
+        ),
+        _ => format!("{all} runs; the {timed} that were timed took {}", duration(seconds)),
+    }
 }
 
 /// The first and the last day.

@@ -47,7 +47,7 @@ impl Legend {
                 y += ROW;
                 let middle = y - 0.36 * LEGEND_SIZE;
                 scene.line(vec![(left, middle), (left + SAMPLE, middle)], style.stroke());
-                if family != Family::Baseline || self.baseline_marker {
+                if family != Family::Baseline || self.baseline_marker || label != "full" {
                     let at = (left + SAMPLE / 2.0, middle);
                     scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
                 }

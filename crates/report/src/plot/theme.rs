@@ -134,6 +134,9 @@ pub(crate) const NOTE_SIZE: f64 = 12.0;
 pub(crate) const MARKER_RADIUS: f64 = 5.6;
 pub(crate) const BAND_OPACITY: f64 = 0.12;
 
+/// The control: full data on a schedule shortened to the steps of a pruned run.
+const FULL_SHORT: &str = "full-short";
+
 impl MethodStyle {
     /// The looks of a method, by its registered name and its label. `variant` counts the lines of the same method that the
     /// figure has already (0 for the first): they keep the colour's hue and take other markers.
@@ -141,6 +144,7 @@ impl MethodStyle {
         use Family::{Baseline, Dynamic, Static};
         let named = match method {
             "full" => (Baseline, BLACK, Marker::Plus),
+            FULL_SHORT => (Baseline, BLACK.shade(0.45), Marker::Circle),
             "random-static" => (Static, GRAY, Marker::Square),
             "static" if label.contains("forget") => (Static, GREEN, Marker::Diamond),
             "static" if label.contains("el2n") => (Static, PURPLE, Marker::TriangleUp),

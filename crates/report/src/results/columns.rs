@@ -7,7 +7,8 @@ use polars::prelude::{Column, DataFrame, DataType, NamedFrom as _, PolarsResult,
 pub struct ColumnInfo {
     /// Its name, the same in Parquet, TOML, Rust and on plots.
     pub name: &'static str,
-    /// Its Parquet logical type: `string`, `bool`, `uint32`, `uint64`, `float` or `double`.
+    /// Its Parquet logical type: `string`, `bool`, `uint32`, `uint64`, `float`, `double`,
+    /// `binary`, `list of uint32` or `list of float`.
     pub kind: &'static str,
     /// Whether it may hold nulls. A nullable column may also be absent: it then reads as null.
     pub nullable: bool,
@@ -46,6 +47,43 @@ value!(u32, "uint32", u32);
 value!(u64, "uint64", u64);
 value!(f32, "float", f32);
 value!(f64, "double", f64);
+
+impl Value for Vec<u8> {
+    const KIND: &'static str = "binary";
+    fn series(name: &str, values: &[Self]) -> Series {
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        Series::new(name.into(), values)
+    }
+    fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
+        Ok(column.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
+    }
+}
+
+macro_rules! list {
+    ($type:ty, $kind:literal, $get:ident, $dtype:ident) => {
+        impl Value for Vec<$type> {
+            const KIND: &'static str = $kind;
+            fn series(name: &str, values: &[Self]) -> Series {
+                if values.is_empty() {
+                    return Series::new_empty(name.into(), &DataType::List(Box::new(DataType::$dtype)));
+                }
+                let lists: Vec<Series> = values.iter().map(|list| Series::new("".into(), list)).collect();
+                Series::new(name.into(), lists)
+            }
+            fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
+                let lists = column.list()?;
+                let list = |row| lists.get_as_series(row);
+                let values = |list: Series| Ok(list.$get()?.iter().map(Option::unwrap_or_default).collect());
+                (0..lists.len())
+                    .map(|row| list(row).map(values).transpose())
+                    .collect()
+            }
+        }
+    };
+}
+
+list!(u32, "list of uint32", u32, UInt32);
+list!(f32, "list of float", f32, Float32);
 
 impl Value for Option<f64> {
     const KIND: &'static str = "double";

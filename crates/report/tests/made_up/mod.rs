@@ -38,6 +38,11 @@ pub(crate) const FIGURES: &[(&str, &str, &str)] = &[
     ("fig6", "accuracy-vs-epoch", "{dataset}: test accuracy during training"),
 ];
 
+/// Whether a kind of figure draws the main grid, as made up here.
+pub(crate) fn draws(kind: &str) -> bool {
+    FIGURES.iter().any(|(_, name, _)| *name == kind)
+}
+
 /// The plan that exactly these runs fulfil.
 pub(crate) fn planned(runs: &[RunRow]) -> Vec<Planned> {
     let planned = |run: &RunRow| Planned {
@@ -47,6 +52,7 @@ pub(crate) fn planned(runs: &[RunRow]) -> Vec<Planned> {
         method_label: run.method_label.clone(),
         pruned_fraction: run.pruned_fraction,
         seed: run.seed,
+        settings: Default::default(),
     };
     runs.iter().map(planned).collect()
 }

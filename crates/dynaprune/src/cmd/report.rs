@@ -1,0 +1,232 @@
+//! `report`: the pages of all figures and the gallery over them, from the results there are.
+
+use crate::catalog::catalog;
+use crate::cmd::reproduce::{ScoreFiles, catalogue, command};
+use crate::failure::BadInput;
+use crate::figure::Figure;
+use crate::library::Library;
+use crate::score_store::ScoreStore;
+use crate::workspace::{Workspace, spec_file, spec_names};
+use anyhow::{Context as _, Result, anyhow};
+use dynaprune_report::gallery::{self, Page, ProfileGallery};
+use dynaprune_report::{Error, Rendered, Results};
+use dynaprune_spec::{Catalog, Profile, Recipe};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The profiles in the order of the gallery; others follow.
+const ORDER: &[&str] = &["paper", "fast", "laptop", "smoke"];
+
+/// The pages of the documentation beside the gallery.
+const DOCS: &[(&str, &str)] = &[
+    (
+        "Methodology: the protocol, and what is charged to whom",
+        "methodology.md",
+    ),
+    ("What could make these results wrong", "bias.md"),
+    ("File formats", "formats.md"),
+    ("Performance", "performance.md"),
+    ("Building", "building.md"),
+];
+
+/// The options of `report`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only this profile's pages, and no gallery [default: all profiles with results]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Write nothing; fail if a page does not say what the results say
+    #[arg(long)]
+    check: bool,
+    /// Where results are kept [default: `results` in the workspace]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+    /// Where figures and pages are [default: `docs` in the workspace; the README beside it has a section of results]
+    #[arg(long, value_name = "DIR")]
+    docs: Option<PathBuf>,
+    /// Where data sets are: some figures show samples [default: $DYNAPRUNE_DATA, or `data` in the workspace]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// The figures of a profile.
+struct Made {
+    profile: Profile,
+    figures: Vec<Rendered>,
+    absent: Vec<(String, String)>,
+    others: Vec<(String, String)>,
+}
+
+impl Made {
+    fn gallery(&self) -> ProfileGallery<'_> {
+        ProfileGallery {
+            profile: &self.profile.name,
+            summary: &self.profile.summary,
+            figures: &self.figures,
+            absent: &self.absent,
+            others: &self.others,
+        }
+    }
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let catalog = catalog();
+    let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
+    let folder = workspace.results(args.results.as_deref());
+    let docs = workspace.docs(args.docs.as_deref());
+    let names = match &args.profile {
+        Some(name) => vec![name.clone()],
+        None => with_results(&workspace, &folder),
+    };
+    if names.is_empty() {
+        let message = format!("no profile has results in {}", folder.display());
+        return Err(BadInput::new(message)
+            .hint("`cargo xtask reproduce all --profile smoke`")
+            .into());
+    }
+    let mut made = Vec::new();
+    for name in &names {
+        let profile = Profile::load(&spec_file("profile", name, &workspace.profiles())?, &catalog)?;
+        made.push(figures(profile, &workspace, &catalog, &folder, &docs, &mut library)?);
+    }
+    let mut pages: Vec<Page> = made.iter().map(|made| made.gallery().page(&docs)).collect();
+    if args.profile.is_none() {
+        let galleries: Vec<ProfileGallery> = made.iter().map(Made::gallery).collect();
+        pages.push(gallery::index(&docs, &galleries, DOCS));
+        pages.extend(readme(&docs, &galleries)?);
+    }
+
+    if args.check {
+        return check(&made, &pages, &docs);
+    }
+    for figure in made.iter().flat_map(|made| &made.figures) {
+        figure.write(&docs)?;
+    }
+    for page in &pages {
+        page.write()?;
+    }
+    let figures: usize = made.iter().map(|made| made.figures.len()).sum();
+    eprintln!(
+        "wrote {figures} figures and tables, and {}",
+        docs.join("index.md").display()
+    );
+    Ok(())
+}
+
+/// The profiles that have results.
+fn with_results(workspace: &Workspace, results: &Path) -> Vec<String> {
+    let mut names = spec_names(&workspace.profiles());
+    names.retain(|name| results.join(name).join("runs.parquet").is_file());
+    let place = |name: &String| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len());
+    names.sort_by_key(|name| (place(name), name.clone()));
+    names
+}
+
+/// Makes all figures of a profile that have a run to show.
+fn figures(
+    profile: Profile,
+    workspace: &Workspace,
+    catalog: &Catalog,
+    folder: &Path,
+    docs: &Path,
+    library: &mut Library,
+) -> Result<Made> {
+    let results = Results::new(folder, &profile.name);
+    let store = ScoreStore::new(folder, &profile.name);
+    let (mut figures, mut absent) = (Vec::new(), Vec::new());
+    for recipe in recipes(&profile, workspace, catalog)? {
+        let files = ScoreFiles::default();
+        let cells = recipe.cells(&profile, None, &|path| files.identify(path))?;
+        let figure = Figure {
+            recipe: &recipe,
+            profile: &profile,
+            cells: &cells,
+            results: &results,
+            store: &store,
+            command: &command(&recipe.name, &profile.name, None),
+        };
+        match figure.render(library) {
+            Ok(rendered) => figures.push(rendered),
+            Err(error) => match error.downcast_ref() {
+                Some(Error::NothingToDraw { .. } | Error::MissingBaseline { .. }) => {
+                    absent.push((recipe.name.clone(), recipe.title.replace("{dataset}: ", "")));
+                }
+                _ => return Err(error.context(format!("{} in profile {}", recipe.name, profile.name))),
+            },
+        }
+    }
+    Ok(Made {
+        others: others(&profile, docs),
+        profile,
+        figures,
+        absent,
+    })
+}
+
+/// The recipes of a profile: its own, or the catalogue.
+fn recipes(profile: &Profile, workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
+    let folder = workspace.experiments();
+    let mut own = Vec::new();
+    for name in spec_names(&folder) {
+        let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
+        if recipe.profile.as_ref() == Some(&profile.name) {
+            own.push(recipe);
+        }
+    }
+    match own.is_empty() {
+        true => catalogue(workspace, catalog),
+        false => Ok(own),
+    }
+}
+
+/// Pages in the profile's folder on how far scores agree: their titles and files.
+fn others(profile: &Profile, docs: &Path) -> Vec<(String, String)> {
+    let folder = docs.join("figures").join(&profile.name);
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut files: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("scores-") && name.ends_with(".md"))
+        .collect();
+    files.sort();
+    let titled = |file: String| {
+        let text = fs::read_to_string(folder.join(&file)).unwrap_or_default();
+        let title = text.lines().next().unwrap_or(&file).trim_start_matches("# ").to_owned();
+        (title, file)
+    };
+    files.into_iter().map(titled).collect()
+}
+
+/// The README beside the docs with its results section, if it has one.
+fn readme(docs: &Path, galleries: &[ProfileGallery]) -> Result<Option<Page>> {
+    let path = docs.parent().unwrap_or(Path::new("")).join("README.md");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let section = gallery::results_section(galleries);
+    Ok(gallery::splice(&text, &section).map(|text| Page { path, text }))
+}
+
+/// Fails if a file does not say what the results say.
+fn check(made: &[Made], pages: &[Page], docs: &Path) -> Result<()> {
+    let figures = made.iter().flat_map(|made| &made.figures);
+    let mut stale: Vec<PathBuf> = figures.flat_map(|figure| figure.stale(docs)).collect();
+    stale.extend(
+        pages
+            .iter()
+            .filter(|page| page.is_stale())
+            .map(|page| page.path.clone()),
+    );
+    if stale.is_empty() {
+        eprintln!("all pages say what the results say");
+        return Ok(());
+    }
+    let files: Vec<String> = stale.iter().map(|path| format!("  {}", path.display())).collect();
+    Err(anyhow!(
+        "{} files do not say what the results say:\n{}\n\nhint: `cargo xtask report` writes them",
+        stale.len(),
+        files.join("\n")
+    ))
+}

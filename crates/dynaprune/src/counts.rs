@@ -1,0 +1,50 @@
+//! Scores by how often another run trained on each sample.
+
+use crate::score_store::{SPLIT, Scored};
+use anyhow::{Result, anyhow};
+use dynaprune_datasets::Dataset;
+use dynaprune_report::{Results, SelectionRow};
+use dynaprune_scorers::ScoreTable;
+use dynaprune_spec::Cell;
+use dynaprune_train::training_samples;
+
+/// What `of` tells of the samples of `dataset`: how many of its epochs trained on each. They cost what that run cost, its
+/// evaluation left out.
+///
+/// # Errors
+/// If the run has no result, or none of its kept sets are recorded.
+pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Scored> {
+    let id = of.id().to_string();
+    let runs = results.runs()?;
+    let run = runs.iter().find(|run| run.run_id == id).ok_or_else(|| {
+        anyhow!(
+            "expected a result of run {id} ({}), whose selections are counted",
+            of.label()
+        )
+    })?;
+    let sets = results.selections()?;
+    let sets: Vec<&SelectionRow> = sets.iter().filter(|set| set.run_id == id).collect();
+    if sets.is_empty() {
+        return Err(anyhow!(
+            "expected the kept sets of run {id} ({}), found none",
+            of.label()
+        ));
+    }
+    let counts = SelectionRow::epochs_selected(&sets, run.epochs);
+    Ok(Scored {
+        table: ScoreTable {
+            dataset: dataset.name.clone(),
+            split: SPLIT.to_owned(),
+            dataset_checksum: dataset.checksum.clone(),
+            scorer: "selection-counts".to_owned(),
+            variant: String::new(),
+            spec_hash: id,
+            samples: training_samples(of, dataset)?,
+            scores: counts.iter().map(|&count| count as f32).collect(),
+        },
+        device: run.device.clone(),
+        threads: run.threads,
+        seconds: run.method_seconds(),
+        flops: run.method_flops(),
+    })
+}

@@ -1,0 +1,19 @@
+//! Accuracy and cost against a setting of a method.
+
+use super::data::Data;
+use super::{Drawing, FigureKind};
+use crate::Error;
+
+pub(super) const KIND: FigureKind = FigureKind {
+    name: "accuracy-vs-setting",
+    summary: "accuracy and cost against a setting of a method",
+    needs_history: false,
+    make,
+};
+
+fn make(data: &Data) -> Result<Drawing, Error> {
+    Err(Error::NothingToDraw {
+        figure: data.input.id.to_owned(),
+        planned: data.input.planned.len(),
+    })
+}

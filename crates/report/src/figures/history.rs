@@ -1,0 +1,48 @@
+//! What a run leaves besides its row and its epochs: kept sets, traced samples; and what they are compared with.
+
+use crate::{SelectionRow, TraceRow};
+
+/// What figures on the samples themselves read.
+///
+/// A position is a sample's place in the training set of the runs, from 0, the same in all runs on the same data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Rows of `selections.parquet`; those of runs that were not planned are ignored.
+    pub selections: Vec<SelectionRow>,
+    /// Rows of `traces.parquet`; those of runs that were not planned are ignored.
+    pub traces: Vec<TraceRow>,
+    /// The scores made before training that kept sets are compared with.
+    pub static_rankings: Vec<StaticRanking>,
+    /// The traced samples as pictures.
+    pub images: Vec<SampleImage>,
+}
+
+/// A score of every sample, made before training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticRanking {
+    /// The data set's registered name.
+    pub dataset: String,
+    /// As in legends: `el2n@10`.
+    pub label: String,
+    /// By position; the highest are kept.
+    pub scores: Vec<f32>,
+}
+
+/// A training image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleImage {
+    /// The data set's registered name.
+    pub dataset: String,
+    /// Its position in the training set.
+    pub position: u32,
+    /// Its class, in words.
+    pub class: String,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: u32,
+    /// Row by row from the top, the channels of a pixel together.
+    pub pixels: Vec<u8>,
+}
