@@ -129,7 +129,9 @@ impl Passes {
 mod tests {
     use super::*;
     use crate::library::Library;
-    use dynaprune_spec::{Choice, DatasetSpec, Precision, Schedule, Score, Scoring, Selection, Training, Value};
+    use dynaprune_spec::{
+        Budget, Choice, DatasetSpec, Precision, Schedule, Score, Scoring, Selection, Training, Value,
+    };
     use std::collections::BTreeMap;
 
     fn cell() -> Cell {

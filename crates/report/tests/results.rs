@@ -6,7 +6,7 @@ mod made_up;
 use std::fs;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow};
+use dynaprune_report::{EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, TraceRow};
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
 
 fn results(folder: &Path) -> Results {
@@ -81,7 +81,7 @@ fn the_bytes_depend_on_the_rows_alone() {
             .rev()
             .cloned()
             .collect();
-        other.add(std::slice::from_ref(run), &its_epochs).unwrap();
+        other.add(&rows(std::slice::from_ref(run), &its_epochs)).unwrap();
     }
     assert_eq!(fs::read(one.runs_path()).unwrap(), fs::read(other.runs_path()).unwrap());
     assert_eq!(
@@ -110,7 +110,7 @@ fn a_run_is_replaced_with_all_its_epochs() {
         ..epochs[0].clone()
     };
     results
-        .add(std::slice::from_ref(&run), std::slice::from_ref(&epoch))
+        .add(&rows(std::slice::from_ref(&run), std::slice::from_ref(&epoch)))
         .unwrap();
 
     let now = results.runs().unwrap();
@@ -311,4 +311,60 @@ fn files_of_scores_that_differ_are_refused() {
     assert!(message().contains(start), "{}", message());
     let error = ScoringRunRow::read(&path).unwrap_err();
     assert!(matches!(error, Error::MissingColumn { column: "score", .. }), "{error}");
+}
+
+#[test]
+fn kept_sets_and_traces_come_back_and_go_with_their_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (results, runs, _) = written(folder.path());
+    assert!(results.selections().unwrap().is_empty() && results.traces().unwrap().is_empty());
+    let set = |run: &RunRow, epoch: u32, positions: &[u32], score: Option<f64>| SelectionRow {
+        run_id: run.run_id.clone(),
+        epoch,
+        train_samples: 20,
+        kept_samples: positions.len() as u32,
+        selected: SelectionRow::bits(positions, 20),
+        score_mean: score,
+        score_std: score,
+        score_min: score,
+        score_median: score,
+        score_max: score,
+    };
+    let trace = |run: &RunRow, position: u32, epochs: &[u32]| TraceRow {
+        run_id: run.run_id.clone(),
+        position,
+        sample: 2 * position,
+        label: 3,
+        epochs: epochs.to_vec(),
+        scores: epochs.iter().map(|&epoch| epoch as f32 / 3.0).collect(),
+    };
+    let mut selections = vec![
+        set(&runs[0], 1, &[0, 19], None),
+        set(&runs[0], 6, &[1, 7, 8], Some(0.25)),
+        set(&runs[1], 1, &[], None),
+    ];
+    let mut traces = vec![
+        trace(&runs[0], 4, &[6, 11]),
+        trace(&runs[0], 5, &[]),
+        trace(&runs[1], 4, &[6]),
+    ];
+    let new = RunRows {
+        runs: runs[..2].to_vec(),
+        // Backwards, to be sorted.
+        selections: selections.iter().rev().cloned().collect(),
+        traces: traces.iter().rev().cloned().collect(),
+        ..RunRows::default()
+    };
+    results.add(&new).unwrap();
+    let by_run = |a: &String, b: &String| a.cmp(b);
+    selections.sort_by(|a, b| by_run(&a.run_id, &b.run_id));
+    traces.sort_by(|a, b| by_run(&a.run_id, &b.run_id));
+    assert_eq!(results.selections().unwrap(), selections);
+    assert_eq!(results.traces().unwrap(), traces);
+
+    // A run that is made again without them leaves none of its old ones behind.
+    results.add(&rows(&runs[..1], &[])).unwrap();
+    let left = |run_id: &String| *run_id == runs[1].run_id;
+    assert!(results.selections().unwrap().iter().all(|row| left(&row.run_id)));
+    assert_eq!(results.traces().unwrap().len(), 1);
 }

@@ -282,3 +282,65 @@ fn what_does_not_fit_is_refused() {
         "data set `digits`: none of 10 samples are kept at s = 0.999"
     );
 }
+
+/// Rounds begin with epochs 1, 3 and 5 as users count them; the first is drawn without scores.
+#[test]
+fn kept_sets_and_traces_are_what_was_trained_on() {
+    let ucb = go(&cell("ucb", 0.5));
+    let rounds: Vec<(u32, bool)> = ucb
+        .kept_sets
+        .iter()
+        .map(|set| (set.epoch, set.scores.is_some()))
+        .collect();
+    assert_eq!(rounds, [(1, false), (3, true), (5, true)]);
+    let mut seen = vec![false; SAMPLES];
+    for set in &ucb.kept_sets {
+        assert_eq!(set.positions.len() as u64, ucb.kept);
+        set.positions
+            .iter()
+            .for_each(|&position| seen[position as usize] = true);
+    }
+    assert_eq!(
+        seen.iter().filter(|&&seen| seen).count() as u64,
+        ucb.unique_samples_seen
+    );
+
+    // A hundred samples, ten of each class, scored in both rounds.
+    assert_eq!(ucb.traces.len(), 100);
+    for class in 0..10 {
+        assert_eq!(ucb.traces.iter().filter(|trace| trace.label == class).count(), 10);
+    }
+    let scores = ucb.kept_sets[2].scores.unwrap();
+    for trace in &ucb.traces {
+        assert_eq!(trace.epochs, [3, 5]);
+        assert!((scores.min..=scores.max).contains(&f64::from(trace.scores[1])));
+    }
+
+    let random = go(&cell("random-dynamic", 0.5));
+    let epochs: Vec<u32> = random.kept_sets.iter().map(|set| set.epoch).collect();
+    assert_eq!(epochs, [1, 2, 3, 4, 5, 6]);
+    assert!(random.traces.is_empty());
+    assert!(go(&cell("random-static", 0.5)).kept_sets.is_empty());
+}
+
+/// With s = 0.7 a pruned run has 6 epochs of ceil(75 / 32) = 3 steps; full data has 8 an epoch.
+#[test]
+fn the_short_control_sees_all_data_in_as_many_steps_as_a_pruned_run() {
+    let pruned = go(&cell("random-static", 0.7));
+    let short = go(&cell("full-short", 0.7));
+    assert_eq!((pruned.steps, short.steps), (18, 18));
+    let steps: Vec<u64> = short.epochs.iter().map(|epoch| epoch.steps).collect();
+    assert_eq!(steps, [8, 8, 2]);
+    assert_eq!(short.kept as usize, SAMPLES);
+    assert_eq!(short.unique_samples_seen as usize, SAMPLES);
+    assert!(short.kept_sets.is_empty());
+    // The milestone at epoch 4 of 6 comes after 12 of the 18 steps: in the second pass.
+    let rates: Vec<f64> = short.epochs.iter().map(|epoch| epoch.learning_rate).collect();
+    assert_eq!(rates, [0.1, 0.1 * 0.2, 0.1 * 0.2]);
+    // Where nothing is pruned it is full data.
+    let whole = Cell {
+        pruned_fraction: 0.0,
+        ..cell("full-short", 0.0)
+    };
+    assert_eq!(numbers(&go(&whole)), numbers(&go(&cell("full", 0.0))));
+}

@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod folder;
+mod report;
 mod reproduce;
 mod requests;
 mod scores;

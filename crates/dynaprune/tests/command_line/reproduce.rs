@@ -1,7 +1,7 @@
 //! Recipes that are run.
 
 use crate::folder::{Folder, RUNS};
-use dynaprune_report::{EpochRow, Results, RunRow};
+use dynaprune_report::{EpochRow, Results, RunRow, RunRows};
 
 #[test]
 fn makes_results_and_a_figure_and_only_once() {
@@ -50,7 +50,7 @@ fn goes_on_from_what_was_interrupted() {
     epochs.extend(third);
     Results::new(&folder.path("part"), "tiny")
         .add(&RunRows {
-            runs,
+            runs: runs.clone(),
             epochs,
             ..RunRows::default()
         })
@@ -79,7 +79,7 @@ fn draws_what_there_is_when_told() {
     std::fs::remove_dir_all(folder.path("results")).unwrap();
     Results::new(&folder.path("results"), "tiny")
         .add(&RunRows {
-            runs,
+            runs: runs.clone(),
             epochs,
             ..RunRows::default()
         })

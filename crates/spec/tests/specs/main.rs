@@ -1,5 +1,6 @@
 //! Specs as people write them: what they mean, what is refused, and what a cell is called.
 
+mod grids;
 mod ids;
 mod mistakes;
 mod runs;

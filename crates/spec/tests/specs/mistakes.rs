@@ -57,7 +57,7 @@ fn of_recipes() {
         mistake(
             "claims =",
             "colour = 1\nclaims =",
-            "unknown key `colour`, expected one of: `title`, `claims`, `claim`, `how_to_read`, `profile`, `figure`, `datasets`, `methods`, `pruned_fractions`",
+            "unknown key `colour`, expected one of: `title`, `claims`, `claim`, `how_to_read`, `profile`, `figure`, `axes`, `datasets`, `methods`, `pruned_fractions`",
             "colour",
         ),
         mistake("title = ", "tilte = ", "`title` is missing, found `tilte`", "tilte").hint("did you mean `title`?"),
@@ -161,7 +161,7 @@ fn of_recipes() {
             "method `static` needs a scorer, or a file of scores",
             "\"static\"",
         )
-        .hint("`{ name = \"static\", scorer = \"...\" }` with one of `el2n`, `input-norm`; or `scores = \"file.parquet\"`"),
+        .hint("`{ name = \"static\", scorer = \"...\" }` with one of `el2n`, `input-norm`; or `scores = \"file.parquet\"`; or `counts_of = \"ucb\"`"),
         mistake(
             method,
             "{ name = \"static\", scorer = \"el3n\" }",
