@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Write nothing; fail if a page does not say what the results say
     #[arg(long)]
     check: bool,
+    /// Draw every figure again, not only those whose pages do not say what the results say
+    #[arg(long, conflicts_with = "check")]
+    redraw: bool,
     /// Where results are kept [default: `results` in the workspace]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -101,18 +104,38 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.check {
         return check(&made, &pages, &docs);
     }
+    let (mut written, mut all) = (0, 0);
     for figure in made.iter().flat_map(|made| &made.figures) {
-        figure.write(&docs)?;
+        all += 1;
+        // What shows samples would lose them where the data set is not at hand.
+        if args.redraw || !figure.stale(&docs).is_empty() {
+            figure.write(&docs)?;
+            written += 1;
+        }
     }
-    for page in &pages {
+    eprintln!("wrote {written} of {all} figures and tables");
+    for page in pages.iter().filter(|page| page.is_stale()) {
         page.write()?;
+        eprintln!("wrote {}", page.path.display());
     }
-    let figures: usize = made.iter().map(|made| made.figures.len()).sum();
-    eprintln!(
-        "wrote {figures} figures and tables, and {}",
-        docs.join("index.md").display()
-    );
     Ok(())
+}
+
+/// Writes the gallery of one profile, whose figures are drawn already.
+pub(crate) fn gallery(
+    profile: &str,
+    results: Option<&Path>,
+    docs: Option<&Path>,
+    data_dir: Option<&Path>,
+) -> Result<()> {
+    run(&Args {
+        profile: Some(profile.to_owned()),
+        check: false,
+        redraw: false,
+        results: results.map(Path::to_path_buf),
+        docs: docs.map(Path::to_path_buf),
+        data_dir: data_dir.map(Path::to_path_buf),
+    })
 }
 
 /// The profiles that have results.

@@ -1,6 +1,7 @@
 //! `reproduce`: from a recipe to its figure.
 
 use crate::catalog::catalog;
+use crate::cmd::report;
 use crate::failure::{BadInput, paint};
 use crate::figure::Figure;
 use crate::library::Library;
@@ -104,6 +105,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             failed.push(recipe.name.clone());
         }
         tell(args, String::new);
+    }
+    if let Some(profile) = args.profile.as_ref().filter(|_| !args.dry_run) {
+        let (results, docs, data) = (&args.results, &args.docs, &args.data_dir);
+        report::gallery(profile, results.as_deref(), docs.as_deref(), data.as_deref())?;
     }
     match failed.as_slice() {
         [] => Ok(()),
