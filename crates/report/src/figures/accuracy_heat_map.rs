@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use super::data::{Cell as Runs, Data, dataset_title};
 use super::findings::{self, with_half_width};
 use super::numbers::{self, Numbers};
-use super::settings::{Arranged, Reference, Series};
+use super::settings::{Arranged, AxisValues, Reference, Series, SeriesPoint};
 use super::{Drawing, FigureKind};
 use crate::Error;
 use crate::plot::axes::{Axis, number};
+use crate::plot::fonts;
 use crate::plot::layout::{self, MARGIN};
 use crate::plot::matrix::{Cell, Frame, Matrix};
-use crate::plot::theme::{ACCURACY, ColorScale};
+use crate::plot::theme::{ACCURACY, ColorScale, LABEL_SIZE};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-heat-map",
@@ -50,10 +51,23 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         |line| arranged.has_label(line.label),
     );
 
-    let widest = maps.iter().map(Map::width).fold(0.0, f64::max);
-    let width = (2.0 * MARGIN + widest).max(MIN_WIDTH).ceil();
+    // What is compared with stands in one column for all maps.
+    let of_heat = maps.iter().map(
+        |Map {
+             heat: (frame, matrix), ..
+         }| frame.width(matrix),
+    );
+    let beside_at = of_heat.fold(0.0, f64::max) + BETWEEN;
+    let besides = maps.iter().filter_map(|map| map.references.as_ref());
+    let widest = besides.map(|(frame, matrix)| frame.width(matrix)).fold(0.0, f64::max);
+    let width = (2.0 * MARGIN + beside_at + widest).max(MIN_WIDTH).ceil();
     let height = maps.iter().map(Map::height).sum::<f64>() + BELOW * (maps.len() - 1) as f64;
     let mut words = data.words();
+    words.notes.push(if data.has_intervals() {
+        "Cells: test accuracy after the last epoch, ± half of the 95 % t interval of the mean.".to_owned()
+    } else {
+        "Cells: test accuracy after the last epoch.".to_owned()
+    });
     if maps.iter().any(Map::has_gap) {
         words.notes.push("Grey cells: no result.".to_owned());
     }
@@ -63,7 +77,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             let (frame, matrix) = &map.heat;
             frame.draw(scene, matrix, (area.left, top));
             if let Some((beside, column)) = &map.references {
-                let left = area.left + frame.width(matrix) + BETWEEN;
+                let left = area.left + beside_at;
                 beside.draw(scene, column, (left, top + frame.above() - beside.above()));
             }
             top += map.height() + BELOW;
@@ -82,10 +96,16 @@ impl Map {
         let [x, y] = [0, 1].map(|axis| &arranged.axes[axis]);
         let texts = |values: &[f64]| values.iter().map(|&value| number(value)).collect::<Vec<_>>();
         let (columns, rows) = (texts(&x.values), texts(&y.values));
-        let frame = Frame::table(
-            (y.setting, rows.iter().map(String::as_str)),
-            (x.setting, columns.iter().map(String::as_str)),
-        );
+        let frame = Frame::table(rows.iter().map(String::as_str), columns.iter().map(String::as_str));
+        let title = |axis: &AxisValues| {
+            let room = frame.cell() * axis.values.len() as f64;
+            match axis.title() {
+                title if fonts::width(&title, LABEL_SIZE, false) <= room => title,
+                _ => axis.setting.to_owned(),
+            }
+        };
+        let (rows_title, columns_title) = (title(y), title(x));
+        let frame = frame.with_titles(rows_title, columns_title);
         let row = |&y: &f64| {
             let at = |&x: &f64| cell(runs_at(series, x, y));
             x.values.iter().map(at).collect()
@@ -98,7 +118,7 @@ impl Map {
         };
         let beside = (!references.is_empty()).then(|| {
             let labels = references.iter().map(|reference| reference.label.as_str());
-            let beside = Frame::table(("", labels), ("", [""])).with_cell(frame.cell());
+            let beside = Frame::table(labels, [""]).with_cell(frame.cell());
             let column = Matrix {
                 heading: "To compare with".to_owned(),
                 cells: references
@@ -114,12 +134,6 @@ impl Map {
             heat: (frame, heat),
             references: beside,
         }
-    }
-
-    fn width(&self) -> f64 {
-        let (frame, matrix) = &self.heat;
-        let beside = self.references.as_ref();
-        frame.width(matrix) + beside.map_or(0.0, |(frame, matrix)| BETWEEN + frame.width(matrix))
     }
 
     fn height(&self) -> f64 {
@@ -161,7 +175,7 @@ fn scale(series: &Series, references: &[&Reference]) -> (ColorScale, Vec<(f64, S
     let means: Vec<f64> = cells.map(|cell| cell.accuracy().mean).collect();
     let low = means.iter().copied().fold(f64::INFINITY, f64::min);
     let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = Axis::round("", if low <= high { (low, high) } else { (0.0, 100.0) }, 4).range;
+    let (low, high) = Axis::round("", if low <= high { (low, high) } else { (0.0, 100.0) }, 10).range;
     let marks = [low, (low + high) / 2.0, high].map(|value| (value, number((100.0 * value).round() / 100.0)));
     (ACCURACY.between(low, high), marks.into())
 }
@@ -188,11 +202,11 @@ fn statements(arranged: &Arranged, series: &Series, references: &[&Reference]) -
         }
         text.push('\n');
     }
-    let mean = |point: &&super::settings::SeriesPoint| point.cell.accuracy().mean;
+    let mean = |point: &&SeriesPoint| point.cell.accuracy().mean;
     let best = series.points.iter().max_by(|a, b| mean(a).total_cmp(&mean(b)));
     let worst = series.points.iter().min_by(|a, b| mean(a).total_cmp(&mean(b)));
     if let (Some(best), Some(worst)) = (best, worst) {
-        let at = |point: &super::settings::SeriesPoint| {
+        let at = |point: &SeriesPoint| {
             let names = arranged.axes.iter().zip(&point.place);
             let names: Vec<String> = names
                 .map(|(axis, &value)| format!("{} = {}", axis.setting, number(value)))
@@ -263,4 +277,49 @@ fn numbers_of(arranged: &Arranged) -> Numbers {
         })
     });
     Numbers::new(&header, references.chain(series))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::figures::settings::tests::draw;
+    use crate::figures::tests::check_texts;
+    use crate::made_up::settings::{Ablation, ablation, numbers, weights, words};
+
+    const KIND: &str = "accuracy-heat-map";
+    const AXES: &[&str] = &["c", "ema_weight"];
+
+    #[test]
+    fn no_text_is_clipped_or_covered() {
+        for datasets in [&["cifar10"][..], &["cifar10", "cifar100"]] {
+            for seeds in [1, 3] {
+                let (planned, mut runs) = weights(datasets, seeds);
+                check_texts(&draw(KIND, AXES, &planned, &runs).unwrap().scene.unwrap(), "all");
+                let mut index = 0;
+                runs.retain(|run| (index += 1, run.method == "full" || index % 3 != 0).1);
+                check_texts(&draw(KIND, AXES, &planned, &runs).unwrap().scene.unwrap(), "with gaps");
+                runs.retain(|run| run.method == "full");
+                check_texts(&draw(KIND, AXES, &planned, &runs).unwrap().scene.unwrap(), "no cell");
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_clipped_or_covered_in_any_shape() {
+        let values: Vec<f64> = (0..9).map(|index| 0.125 * f64::from(index)).collect();
+        for (columns, rows, sources) in [(1, 1, 1), (9, 1, 1), (1, 9, 1), (9, 9, 2), (2, 3, 2)] {
+            let (planned, runs) = ablation(&Ablation {
+                datasets: &["cifar10"],
+                method: "ucb",
+                settings: &[
+                    ("score_source", &words(&["forward-pass", "training"][..sources])),
+                    ("c", &numbers(&values[..columns])),
+                    ("ema_weight", &numbers(&values[..rows])),
+                ],
+                pruned_fractions: &[0.7],
+                seeds: 2,
+            });
+            let what = format!("{columns} by {rows}");
+            check_texts(&draw(KIND, AXES, &planned, &runs).unwrap().scene.unwrap(), &what);
+        }
+    }
 }

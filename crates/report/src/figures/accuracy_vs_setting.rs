@@ -56,7 +56,11 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             let heading = format!("{}: {}", dataset_title(dataset), quantity.heading());
             panels.push((column, row, heading, quantity.y(&lines), lines));
         }
-        words.notes.extend(coinciding(&arranged, dataset, full));
+        for note in coinciding(&arranged, dataset, full) {
+            if !words.notes.contains(&note) {
+                words.notes.push(note);
+            }
+        }
         findings += &statements(&arranged, dataset, full);
     }
     if panels.iter().any(|(.., y, lines)| is_cut(lines, y)) {
@@ -108,7 +112,10 @@ impl Quantity {
         match self {
             Self::Accuracy => {
                 let intervals: Vec<(f64, f64)> = points().filter_map(Summary::interval).collect();
-                let range = padded_range(&means, &intervals, (0.0, 100.0));
+                let (low, high) = padded_range(&means, &intervals, (0.0, 100.0));
+                // A single line needs no thousandths.
+                let missing = (1.0 - (high - low)).max(0.0) / 2.0;
+                let range = (low - missing, high + missing);
                 Axis::round("Test accuracy after the last epoch (%)", range, 7)
             }
             Self::Cost => {
@@ -235,13 +242,11 @@ fn coinciding(arranged: &Arranged, dataset: &str, full: &Cell) -> Vec<String> {
             None => groups.push((cost.mean, vec![&reference.label])),
         }
     }
-    groups
-        .into_iter()
-        .filter(|(_, labels)| labels.len() > 1)
+    let several = groups.into_iter().filter(|(_, labels)| labels.len() > 1);
+    several
         .map(|(cost, labels)| {
             format!(
-                "{}, lower panel: {} lie on each other, at {cost:.2}.",
-                dataset_title(dataset),
+                "{} cost the same, {cost:.2}: their lines lie on each other.",
                 enumerated(&labels)
             )
         })
@@ -351,4 +356,72 @@ fn numbers_of(data: &Data, arranged: &Arranged) -> Numbers {
         })
     });
     Numbers::new(&header, references.chain(series))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enumerated;
+    use crate::figures::settings::tests::draw;
+    use crate::figures::tests::check_texts;
+    use crate::made_up::settings::{Ablation, ablation, epsilons, numbers, periods, words};
+
+    const KIND: &str = "accuracy-vs-setting";
+
+    #[test]
+    fn no_text_is_clipped_or_covered() {
+        for datasets in [&["cifar10"][..], &["cifar10", "cifar100"]] {
+            for seeds in [1, 3] {
+                let cases = [
+                    ("selection_period", periods(datasets, seeds)),
+                    ("epsilon", epsilons(datasets, seeds)),
+                ];
+                for (axis, (planned, mut runs)) in cases {
+                    check_texts(&draw(KIND, &[axis], &planned, &runs).unwrap().scene.unwrap(), axis);
+                    let mut index = 0;
+                    runs.retain(|run| (index += 1, run.method == "full" || index % 3 != 0).1);
+                    check_texts(&draw(KIND, &[axis], &planned, &runs).unwrap().scene.unwrap(), axis);
+                    // Nothing of the method itself yet.
+                    runs.retain(|run| run.method == "full");
+                    check_texts(&draw(KIND, &[axis], &planned, &runs).unwrap().scene.unwrap(), axis);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_clipped_or_covered_with_any_number_of_values_and_series() {
+        let values: Vec<f64> = (0..9).map(|index| 0.02 * f64::from(index * index)).collect();
+        let sources = ["forward-pass", "training"];
+        let scores = ["loss", "entropy", "el2n", "one-minus-max-probability"];
+        for (values, sources, scores) in [
+            (&values[..1], &sources[..1], &scores[..1]),
+            (&values[..9], &sources[..], &scores[..2]),
+            (&values[1..9], &sources[..], &scores[..]),
+        ] {
+            let (planned, runs) = ablation(&Ablation {
+                datasets: &["cifar10"],
+                method: "ucb",
+                settings: &[
+                    ("score_source", &words(sources)),
+                    ("score", &words(scores)),
+                    ("c", &numbers(values)),
+                ],
+                pruned_fractions: &[0.5, 0.7],
+                seeds: 1,
+            });
+            check_texts(&draw(KIND, &["c"], &planned, &runs).unwrap().scene.unwrap(), "c");
+        }
+    }
+
+    #[test]
+    fn names_are_listed_as_in_a_sentence() {
+        assert_eq!(
+            [
+                enumerated(&["a"]),
+                enumerated(&["a", "b"]),
+                enumerated(&["a", "b", "c"])
+            ],
+            ["a", "a and b", "a, b and c"]
+        );
+    }
 }

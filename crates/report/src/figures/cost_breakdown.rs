@@ -192,28 +192,29 @@ fn compares(data: &Data, fulls: &[&Cell], measure: Measure) -> bool {
     })
 }
 
-/// A method's name and the pruned fractions that any data set has it at.
+/// A method's name and the pruned fractions that are planned for it.
 struct Named<'a> {
     label: &'a str,
+    /// Ascending.
     fractions: Vec<f64>,
 }
 
 /// In planned order.
 fn groups<'a>(data: &Data<'a>) -> Vec<Named<'a>> {
     let mut groups: Vec<Named> = Vec::new();
-    for line in &data.lines {
-        let fractions = line.points.iter().map(|point| point.pruned_fraction);
-        match groups.iter_mut().find(|group| group.label == line.label) {
-            Some(group) => {
-                group.fractions.extend(fractions);
-                group.fractions.sort_by(f64::total_cmp);
-                group.fractions.dedup();
-            }
+    for run in data.input.planned {
+        let (label, s) = (run.method_label.as_str(), run.pruned_fraction);
+        match groups.iter_mut().find(|group| group.label == label) {
+            Some(group) if group.fractions.contains(&s) => {}
+            Some(group) => group.fractions.push(s),
             None => groups.push(Named {
-                label: line.label,
-                fractions: fractions.collect(),
+                label,
+                fractions: vec![s],
             }),
         }
+    }
+    for group in &mut groups {
+        group.fractions.sort_by(f64::total_cmp);
     }
     groups
 }
@@ -317,15 +318,10 @@ fn bar_notes(bars: &[&Bar], limit: f64) -> String {
     notes.join(" ")
 }
 
-/// A method at a pruned fraction.
-fn setting_name(label: &str, pruned_fraction: f64) -> String {
-    format!("{label} {} %", percent(pruned_fraction))
-}
-
 fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
     let mut rows = String::new();
     // For each measure: the settings that cost more, those that would without scoring, and those that are known.
-    let mut counts = MEASURES.map(|_| (Vec::new(), 0, 0));
+    let mut counts = MEASURES.map(|_| (Vec::<(&str, Vec<String>)>::new(), 0, 0));
     for line in data.lines_of(dataset).filter(|line| !line.is_baseline()) {
         for point in &line.points {
             let _ = write!(rows, "| {} | {} % |", line.label, percent(point.pruned_fraction));
@@ -339,7 +335,11 @@ fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
                 *known += 1;
                 *more_without += usize::from(verdict(&without) == "more");
                 if verdict(&total) == "more" {
-                    more.push(setting_name(line.label, point.pruned_fraction));
+                    let s = percent(point.pruned_fraction);
+                    match more.last_mut().filter(|(label, _)| *label == line.label) {
+                        Some((_, fractions)) => fractions.push(s),
+                        None => more.push((line.label, vec![s])),
+                    }
                 }
                 let _ = write!(
                     rows,
@@ -354,19 +354,24 @@ fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
     }
     let mut text = format!("{}, in units of training on full data:\n\n", dataset_title(dataset));
     for (measure, (more, more_without, known)) in MEASURES.into_iter().zip(counts) {
-        let _ = match (known, more.len()) {
+        let names = more
+            .iter()
+            .map(|(label, s)| format!("{label} at s = {} %", s.join(", ")));
+        let names: Vec<String> = names.collect();
+        let count: usize = more.iter().map(|(_, fractions)| fractions.len()).sum();
+        let _ = match (known, count) {
             (0, _) => writeln!(text, "- In {} nothing compares with full data.", measure.heading),
             (_, 0) => writeln!(
                 text,
                 "- In {}, none of {known} settings costs more than training on full data.",
                 measure.heading
             ),
-            (_, count) => writeln!(
+            _ => writeln!(
                 text,
-                "- In {}, {count} of {known} settings cost more than training on full data ({}); without scoring \
+                "- In {}, {count} of {known} settings cost more than training on full data: {}. Without scoring, \
                  {more_without} would.",
                 measure.heading,
-                more.join(", ")
+                names.join("; ")
             ),
         };
     }
@@ -420,4 +425,78 @@ fn numbers(data: &Data) -> Numbers {
         }
     }
     Numbers::new(&header, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OPERATIONS, SECONDS};
+    use crate::RunRow;
+    use crate::figures::data::Cell;
+    use crate::figures::settings::tests::draw;
+    use crate::figures::tests::check_texts;
+    use crate::made_up::settings::costs;
+
+    #[test]
+    fn no_text_is_clipped_or_covered() {
+        let fractions: Vec<f64> = (1..=9).map(|tenths| f64::from(tenths) / 10.0).collect();
+        for datasets in [&["cifar10"][..], &["cifar10", "cifar100"]] {
+            for (count, seeds) in [(1, 1), (3, 2), (9, 1)] {
+                let (planned, mut runs) = costs(datasets, &fractions[..count], seeds);
+                let check = |runs: &[RunRow], what: &str| {
+                    let drawing = draw("cost-breakdown", &[], &planned, runs).unwrap();
+                    check_texts(drawing.scene.as_ref().unwrap(), what);
+                };
+                check(&runs, "all");
+                let mut index = 0;
+                runs.retain(|run| (index += 1, run.method == "full" || index % 3 != 0).1);
+                check(&runs, "with gaps");
+                for run in runs.iter_mut().step_by(3) {
+                    run.device = "cuda: another made-up machine with a name that is not short".to_owned();
+                }
+                check(&runs, "of two machines");
+                for run in &mut runs {
+                    run.training_seconds = f64::NAN;
+                }
+                check(&runs, "without seconds");
+                runs.retain(|run| run.method == "full");
+                check(&runs, "full data alone");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_are_of_the_runs_whose_whole_is_known() {
+        let (_, runs) = costs(&["cifar10"], &[0.5], 2);
+        let full: Vec<&RunRow> = runs.iter().filter(|run| run.method == "full").collect();
+        let mut forget: Vec<RunRow> = runs
+            .iter()
+            .filter(|run| run.method == "static")
+            .take(2)
+            .cloned()
+            .collect();
+        let one = |seconds| (90.0 * seconds, 0.0);
+        (forget[0].training_seconds, forget[0].selection_seconds) = one(0.5);
+        (forget[1].training_seconds, forget[1].selection_seconds) = one(0.7);
+        // Its scores were made elsewhere.
+        forget[1].scoring_seconds = f64::NAN;
+        let cell = |runs: Vec<_>| Cell {
+            pruned_fraction: 0.5,
+            runs,
+        };
+        let mut timed = full[0].clone();
+        (timed.training_seconds, timed.scoring_seconds, timed.selection_seconds) = (90.0, 0.0, 0.0);
+        let (full, forget) = (cell(vec![&timed]), cell(forget.iter().collect()));
+        let training = forget
+            .relative_part(&full, SECONDS, |run| run.training_seconds)
+            .unwrap();
+        assert_eq!((training.n, training.mean), (1, 0.5));
+        // Evaluation is in units of training on full data, as everything else: 0.06 of it.
+        let evaluation = forget
+            .relative_part(&full, OPERATIONS, |run| run.evaluation_flops)
+            .unwrap();
+        assert!(
+            evaluation.n == 2 && (evaluation.mean - 0.06).abs() < 1e-12,
+            "{evaluation:?}"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{Cell, Data, percent};
 use super::{Planned, Setting};
+use crate::plot::axes::number;
 use crate::plot::theme::MethodStyle;
 use crate::{Error, RunRow};
 
@@ -204,25 +205,25 @@ impl<'a> Arranged<'a> {
         points.any(|point| point.method_label == method_label)
     }
 
-    /// What labels do not say: the values of the axes in labels that name none of them, which are the profile's own.
+    /// What the labels of runs do not say: the values of the axes that are the default.
     pub(super) fn unnamed(&self) -> String {
-        let mut sentences: Vec<String> = Vec::new();
-        for point in self.series.iter().flat_map(|series| &series.points) {
-            let unnamed = self.axes.iter().zip(&point.place).filter(|(axis, _)| {
-                let named = format!("{}=", axis.setting);
-                !point.method_label.split(' ').any(|word| word.starts_with(&named))
-            });
-            let values: Vec<String> = unnamed
-                .map(|(axis, value)| format!("{} = {value}", axis.setting))
-                .collect();
-            let sentence = format!("`{}` has the default, {}.", point.method_label, values.join(" and "));
-            if !values.is_empty() && !sentences.contains(&sentence) {
-                sentences.push(sentence);
+        let mut defaults = Vec::new();
+        for (index, axis) in self.axes.iter().enumerate() {
+            let named = format!("{}=", axis.setting);
+            let points = self.series.iter().flat_map(|series| &series.points);
+            let unnamed = points.filter(|point| !point.method_label.split(' ').any(|word| word.starts_with(&named)));
+            let values = ascending(unnamed.map(|point| point.place[index]));
+            let values: Vec<String> = values.into_iter().map(number).collect();
+            if !values.is_empty() {
+                defaults.push(format!("{} = {}", axis.setting, values.join(" or ")));
             }
         }
-        match sentences.is_empty() {
+        match defaults.is_empty() {
             true => String::new(),
-            false => format!("{}\n\n", sentences.join(" ")),
+            false => format!(
+                "Where a label does not name it, a setting is the default: {}.\n\n",
+                defaults.join(", ")
+            ),
         }
     }
 }
@@ -324,4 +325,104 @@ fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values.dedup();
     values
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::Arranged;
+    use crate::figures::data::Data;
+    use crate::figures::{Drawing, FIGURES, FigureInput, History};
+    use crate::made_up::settings::{Ablation, ablation, numbers, words};
+    use crate::{Error, Planned, RunRow};
+
+    fn with_data<T>(kind: &str, axes: &[&str], planned: &[Planned], runs: &[RunRow], of: impl Fn(&Data) -> T) -> T {
+        let axes: Vec<String> = axes.iter().map(|&axis| axis.to_owned()).collect();
+        let input = FigureInput {
+            id: "fig",
+            kind,
+            title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
+            claims: &[],
+            claim: "",
+            how_to_read: "",
+            axes: &axes,
+            profile: "laptop",
+            profile_summary: "",
+            command: "",
+            notes: &[],
+            planned,
+            runs,
+            epochs: &[],
+            history: &History::default(),
+        };
+        of(&Data::new(&input))
+    }
+
+    /// A figure with settings on its axes.
+    pub(in crate::figures) fn draw(
+        kind: &str,
+        axes: &[&str],
+        planned: &[Planned],
+        runs: &[RunRow],
+    ) -> Result<Drawing, Error> {
+        let registered = FIGURES.iter().find(|registered| registered.name == kind).unwrap();
+        with_data(kind, axes, planned, runs, |data| (registered.make)(data))
+    }
+
+    /// Two words, three numbers, two fractions: what varies parts the series, the axis does not.
+    #[test]
+    fn runs_are_grouped_by_what_is_not_on_the_axes() {
+        let (planned, runs) = ablation(&Ablation {
+            datasets: &["cifar10"],
+            method: "ucb",
+            settings: &[
+                ("score", &words(&["loss"])),
+                ("score_source", &words(&["forward-pass", "training"])),
+                ("selection_period", &numbers(&[5.0, 20.0, 1.0])),
+            ],
+            pruned_fractions: &[0.3, 0.7],
+            seeds: 2,
+        });
+        with_data("accuracy-vs-setting", &["selection_period"], &planned, &runs, |data| {
+            let arranged = Arranged::new(data, 1).unwrap();
+            let labels: Vec<&str> = arranged.series.iter().map(|series| series.label.as_str()).collect();
+            assert_eq!(
+                labels,
+                [
+                    "ucb score_source=forward-pass s = 30 %",
+                    "ucb score_source=forward-pass s = 70 %",
+                    "ucb score_source=training s = 30 %",
+                    "ucb score_source=training s = 70 %",
+                ]
+            );
+            for series in &arranged.series {
+                let xs: Vec<f64> = series.points.iter().map(|point| point.x()).collect();
+                assert_eq!(xs, [1.0, 5.0, 20.0], "{}", series.label);
+                assert!(series.points.iter().all(|point| point.cell.runs.len() == 2));
+            }
+            let mut looks: Vec<_> = arranged.series.iter().map(|series| series.style).collect();
+            looks.dedup();
+            assert_eq!(looks.len(), 4, "two series look the same");
+            let references: Vec<&str> = arranged
+                .references
+                .iter()
+                .map(|reference| reference.label.as_str())
+                .collect();
+            assert_eq!(
+                references,
+                [
+                    "full",
+                    "full-short s = 30 %",
+                    "full-short s = 70 %",
+                    "random-static s = 30 %",
+                    "random-static s = 70 %",
+                    "random-dynamic s = 30 %",
+                    "random-dynamic s = 70 %",
+                ]
+            );
+            assert_eq!(
+                arranged.unnamed(),
+                "Where a label does not name it, a setting is the default: selection_period = 5.\n\n"
+            );
+        });
+    }
 }

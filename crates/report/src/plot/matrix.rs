@@ -10,7 +10,7 @@ const LABEL_WIDTH: f64 = 150.0;
 const LABEL_ROW: f64 = 16.0;
 const BESIDE_LABELS: f64 = 9.0;
 /// Room for what rows or columns are values of.
-const TITLE: f64 = 24.0;
+const TITLE: f64 = 28.0;
 /// The smallest cell that holds a number and its uncertainty below it.
 const TWO_LINES: f64 = 56.0;
 /// White between cells.
@@ -61,12 +61,12 @@ pub(crate) struct Frame {
 }
 
 impl Labels {
-    fn new<'a>(title: &str, labels: impl IntoIterator<Item = &'a str>) -> Self {
+    fn new<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
         let wrapped = |label: &str| fonts::wrap(label, TICK_SIZE, false, LABEL_WIDTH);
         let lines: Vec<Vec<String>> = labels.into_iter().map(wrapped).collect();
         let widths = lines.iter().flatten().map(|line| fonts::width(line, TICK_SIZE, false));
         Self {
-            title: title.to_owned(),
+            title: String::new(),
             width: widths.fold(0.0, f64::max),
             height: LABEL_ROW * lines.iter().map(Vec::len).max().unwrap_or(0) as f64,
             lines,
@@ -81,20 +81,23 @@ impl Labels {
 impl Frame {
     /// A table between the same things.
     pub(crate) fn square<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
-        let labels = Labels::new("", labels);
+        let labels = Labels::new(labels);
         Self::of(labels.clone(), labels, 48.0)
     }
 
-    /// A table between different things: the titles of rows and columns, which may be empty, and their labels.
+    /// A table between different things. Its cells have room for two lines.
     pub(crate) fn table<'a>(
-        (rows, row_labels): (&str, impl IntoIterator<Item = &'a str>),
-        (columns, column_labels): (&str, impl IntoIterator<Item = &'a str>),
+        rows: impl IntoIterator<Item = &'a str>,
+        columns: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        Self::of(
-            Labels::new(rows, row_labels),
-            Labels::new(columns, column_labels),
-            TWO_LINES,
-        )
+        Self::of(Labels::new(rows), Labels::new(columns), TWO_LINES)
+    }
+
+    /// Says what rows and columns are values of.
+    pub(crate) fn with_titles(mut self, rows: String, columns: String) -> Self {
+        self.rows.title = rows;
+        self.columns.title = columns;
+        self
     }
 
     fn of(rows: Labels, columns: Labels, smallest: f64) -> Self {

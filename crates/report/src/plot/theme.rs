@@ -111,7 +111,7 @@ pub(crate) const ACCURACY: ColorScale = ColorScale {
 };
 /// The parts of a cost. No method has these colours, and they get lighter or darker in grey too.
 pub(crate) const TRAINING: Color = Color(0x3d, 0x6a, 0x94);
-pub(crate) const SCORING: Color = Color(0xf0, 0xab, 0x4f);
+pub(crate) const SCORING: Color = Color(0xe8, 0x9c, 0x3c);
 pub(crate) const SELECTION: Color = INK;
 pub(crate) const EVALUATION: Color = Color(0xd6, 0xd6, 0xd6);
 /// Cells that say nothing.

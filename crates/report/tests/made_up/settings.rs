@@ -40,9 +40,6 @@ pub(crate) fn ablation(ablation: &Ablation) -> (Vec<Planned>, Vec<RunRow>) {
         super::rows(&grid).0
     };
     let mut runs = rows(REFERENCES);
-    for run in runs.iter_mut().filter(|run| run.method == "full-short") {
-        run.training_flops *= run.kept_samples as f64 / run.train_samples as f64;
-    }
     let mut planned = super::planned(&runs);
     for combination in combinations(ablation.settings) {
         let mut label = ablation.method.to_owned();
@@ -181,9 +178,6 @@ pub(crate) fn costs(datasets: &[&str], pruned_fractions: &[f64], seeds: u64) -> 
         run.evaluation_flops = 0.06 * full;
         run.evaluation_seconds = 0.08 * seconds;
         run.selection_seconds = if scoring == 0.07 { 0.4 } else { 0.0 };
-        if run.method == "full-short" {
-            run.training_flops = kept * full;
-        }
     }
     (super::planned(&runs), runs)
 }
