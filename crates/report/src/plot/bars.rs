@@ -48,7 +48,7 @@ impl Bar {
 impl Rows {
     pub(crate) fn new(groups: &[Group]) -> Self {
         let width = |text: &String, size| fonts::width(text, size, false);
-        let wrapped = |group: &Group| fonts::wrap(&group.name, TICK_SIZE, false, NAME_WIDTH);
+        let wrapped = |group: &Group| fonts::wrap_tightly(&group.name, TICK_SIZE, false, NAME_WIDTH);
         let groups: Vec<_> = groups
             .iter()
             .map(|group| (wrapped(group), group.labels.clone()))

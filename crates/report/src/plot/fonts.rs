@@ -32,13 +32,23 @@ pub(crate) fn width(text: &str, size: f64, bold: bool) -> f64 {
     layout.map_or(0.0, |((left, _), (right, _))| f64::from(right - left) * size / MEASURED)
 }
 
-/// Breaks a text between words into lines of at most `limit` pixels. A longer word is broken after equals signs and, where
-/// that is not enough, after hyphens; without them it stays whole.
+/// Breaks a text between words into lines of at most `limit` pixels; a longer word stays whole.
 pub(crate) fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
     let fits = |text: &str| width(text, size, bold) <= limit;
+    lines(text, &fits, |word| vec![word.to_owned()])
+}
+
+/// As [`wrap`], for places that cannot grow: a word that is too long is broken after equals signs and, where that is not
+/// enough, after hyphens.
+pub(crate) fn wrap_tightly(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
+    let fits = |text: &str| width(text, size, bold) <= limit;
+    lines(text, &fits, |word| pieces(word, &fits))
+}
+
+fn lines(text: &str, fits: &impl Fn(&str) -> bool, pieces: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        for (index, piece) in pieces(word, &fits).into_iter().enumerate() {
+        for (index, piece) in pieces(word).into_iter().enumerate() {
             match lines.last_mut() {
                 Some(line) if index == 0 && fits(&format!("{line} {piece}")) => {
                     line.push(' ');
@@ -76,11 +86,11 @@ fn pieces(word: &str, fits: &impl Fn(&str) -> bool) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap;
+    use super::{wrap, wrap_tightly};
 
     #[test]
     fn long_words_break_where_they_may() {
-        let lines = |text: &str| wrap(text, 14.0, false, 150.0);
+        let lines = |text: &str| wrap_tightly(text, 14.0, false, 150.0);
         assert_eq!(lines("ucb c=2"), ["ucb c=2"]);
         assert_eq!(
             lines("ucb score_source=forward-pass c=2"),
@@ -91,6 +101,7 @@ mod tests {
             lines("ucb score=one-minus-max-probability"),
             ["ucb score=", "one-minus-max-", "probability"]
         );
+        assert_eq!(wrap("score=one-minus-max-probability", 14.0, false, 150.0).len(), 1);
         let long = "averyveryverylongwordwithoutabreak";
         assert_eq!(lines(&format!("a {long}")), ["a", long]);
     }

@@ -92,7 +92,7 @@ impl Legend {
 /// Writes a label in as many lines as it needs; gives the last baseline.
 fn label_lines(scene: &mut Scene, label: &str, (left, first): Point, right: f64) -> f64 {
     let mut y = first;
-    for (index, line) in fonts::wrap(label, LEGEND_SIZE, false, right - left)
+    for (index, line) in fonts::wrap_tightly(label, LEGEND_SIZE, false, right - left)
         .into_iter()
         .enumerate()
     {
