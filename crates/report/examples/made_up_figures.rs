@@ -9,8 +9,8 @@ mod made_up;
 
 use std::path::Path;
 
-use dynaprune_report::{FigureInput, History, Results, RunRows};
-use made_up::{Grid, MAIN_METHODS};
+use dynaprune_report::{Error, FigureInput, History, Planned, Results, RunRow, RunRows};
+use made_up::{Grid, MAIN_METHODS, settings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("expected a folder to write to")?;
@@ -77,6 +77,90 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             };
             println!("{}", input.write(&folder.join("docs"))?.page.display());
         }
+    }
+    for seeds in [1, 3] {
+        let id = |name: &str| format!("{name}-n{seeds}");
+        let one = &["cifar10"][..];
+        let two = &["cifar10", "cifar100"][..];
+        let write =
+            |id: &str, kind, axes: &[&str], missing: usize, (planned, mut runs): (Vec<Planned>, Vec<RunRow>)| {
+                // Every so many runs there is one without a result.
+                let mut index = 0;
+                runs.retain(|run| (index += 1, missing == 0 || run.method == "full" || index % missing != 0).1);
+                let axes: Vec<String> = axes.iter().map(|&axis| axis.to_owned()).collect();
+                let input = FigureInput {
+                    id,
+                    kind,
+                    title: "Made-up numbers",
+                    claims: &[],
+                    claim: "Made up.",
+                    how_to_read: "*These numbers are made up.*",
+                    axes: &axes,
+                    notes: &[],
+                    profile: "laptop",
+                    profile_summary: "made-up numbers",
+                    command: "cargo xtask reproduce",
+                    planned: &planned,
+                    runs: &runs,
+                    epochs: &[],
+                    history: &History::default(),
+                };
+                let files = input.write(&folder.join("docs"))?;
+                println!("{}", files.page.display());
+                Ok::<(), Error>(())
+            };
+        let (setting, heat_map) = ("accuracy-vs-setting", "accuracy-heat-map");
+        write(
+            &id("fig5"),
+            "cost-breakdown",
+            &[],
+            0,
+            settings::costs(one, three, seeds),
+        )?;
+        write(
+            &id("fig5-two"),
+            "cost-breakdown",
+            &[],
+            7,
+            settings::costs(two, three, seeds),
+        )?;
+        let (planned, mut runs) = settings::costs(one, three, seeds);
+        for run in runs.iter_mut().filter(|run| run.method == "static" || seeds > 1) {
+            run.device = "cuda: a made-up card".to_owned();
+        }
+        for run in runs.iter_mut().filter(|run| run.method != "static" && seeds > 1) {
+            run.training_seconds = f64::NAN;
+        }
+        write(&id("fig5-machines"), "cost-breakdown", &[], 0, (planned, runs))?;
+        write(
+            &id("fig10"),
+            setting,
+            &["selection_period"],
+            0,
+            settings::periods(one, seeds),
+        )?;
+        write(
+            &id("fig10-two"),
+            setting,
+            &["selection_period"],
+            5,
+            settings::periods(two, seeds),
+        )?;
+        write(&id("fig11"), setting, &["epsilon"], 0, settings::epsilons(one, seeds))?;
+        write(
+            &id("fig12"),
+            heat_map,
+            &["c", "ema_weight"],
+            0,
+            settings::weights(one, seeds),
+        )?;
+        write(
+            &id("fig12-two"),
+            heat_map,
+            &["c", "ema_weight"],
+            5,
+            settings::weights(two, seeds),
+        )?;
     }
     for (name, labels) in [
         ("agreement", &made_up::SCORES[..5]),

@@ -107,6 +107,14 @@ pub enum Error {
         /// The data set.
         dataset: String,
     },
+    /// The settings on a figure's axes are missing, unknown or no numbers.
+    #[error("cannot draw `{figure}`: {reason}")]
+    Axes {
+        /// The figure's name.
+        figure: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// Scores cannot be compared with what was given.
     #[error("cannot draw the agreement of scores: {reason}")]
     Agreement {

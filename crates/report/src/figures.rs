@@ -20,6 +20,7 @@ mod provenance;
 mod score_trajectories;
 mod scoreboard;
 mod selection_counts;
+mod settings;
 mod time_table;
 mod turnover;
 

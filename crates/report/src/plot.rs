@@ -1,6 +1,7 @@
 //! Drawing: a scene of shapes, what plots are made of, and the two renderers.
 
 pub(crate) mod axes;
+pub(crate) mod bars;
 pub(crate) mod fonts;
 pub(crate) mod layout;
 pub(crate) mod legend;

@@ -308,7 +308,7 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
 }
 
 /// Whether a relative cost, with its interval if it has one, is `more` or `less` than that of full data.
-fn verdict(cost: &Summary) -> &'static str {
+pub(super) fn verdict(cost: &Summary) -> &'static str {
     let (low, high) = cost.interval().unwrap_or((cost.mean, cost.mean));
     if low > SAME_COST {
         "more"

@@ -9,7 +9,7 @@ use super::data::{FOOTER, percent, scale, thousands};
 use super::numbers::Numbers;
 use super::page;
 use crate::plot::layout::{self, MARGIN, Words};
-use crate::plot::matrix::{Frame, Matrix, number};
+use crate::plot::matrix::{Cell, Frame, Matrix, number};
 use crate::plot::render;
 use crate::plot::scene::Scene;
 use crate::plot::theme::{CORRELATION, SHARE};
@@ -150,7 +150,7 @@ impl AgreementInput<'_> {
     fn scene(&self) -> Scene {
         let mut matrices = vec![Matrix {
             heading: "Spearman's rank correlation".to_owned(),
-            values: &self.spearman,
+            cells: cells(&self.spearman),
             scale: CORRELATION,
             marks: [-1.0, 0.0, 1.0].map(|value| (value, number(value, 0))).into(),
         }];
@@ -162,12 +162,12 @@ impl AgreementInput<'_> {
             marks.extend(ends.map(|end| (end, number(end, 0))));
             matrices.push(Matrix {
                 heading: format!("Overlap of the kept sets at s = {} %", percent(*s)),
-                values,
+                cells: cells(values),
                 scale: SHARE,
                 marks,
             });
         }
-        let frame = Frame::new(self.scores.iter().map(|score| score.label.as_str()));
+        let frame = Frame::square(self.scores.iter().map(|score| score.label.as_str()));
         let widths: Vec<f64> = matrices.iter().map(|matrix| frame.width(matrix)).collect();
         let content = widths.iter().sum::<f64>() + BETWEEN * (widths.len() - 1) as f64;
         let width = (2.0 * MARGIN + content).max(MIN_WIDTH).ceil();
@@ -328,6 +328,22 @@ impl AgreementInput<'_> {
         }
         text
     }
+}
+
+/// The numbers as they are drawn: the diagonal is left out, as is what is not defined.
+fn cells(matrix: &[Vec<f64>]) -> Vec<Vec<Cell>> {
+    let cell = |row, column, value: f64| match row == column || value.is_nan() {
+        true => Cell::default(),
+        false => Cell {
+            value: Some(value),
+            lines: vec![number(value, 2)],
+        },
+    };
+    let cells = |(row, values): (usize, &Vec<f64>)| {
+        let values = values.iter().enumerate();
+        values.map(|(column, &value)| cell(row, column, value)).collect()
+    };
+    matrix.iter().enumerate().map(cells).collect()
 }
 
 fn how_to_read(overlaps: bool) -> String {

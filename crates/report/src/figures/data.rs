@@ -178,6 +178,7 @@ impl<'a> Data<'a> {
         let mut legend = Legend {
             methods: Vec::new(),
             others: Vec::new(),
+            others_heading: None,
             baseline_marker: true,
         };
         for line in &self.lines {
@@ -319,6 +320,12 @@ impl Cell<'_> {
 
     /// A cost of the runs, each relative to the mean of the full-data runs that it compares with; `None` if none compares.
     pub(super) fn relative(&self, full: &Cell, cost: Cost) -> Option<Summary> {
+        self.relative_part(full, cost, cost.of)
+    }
+
+    /// A part of a cost, or what comes on top of it, in units of the whole cost of full data, as [`Cell::relative`]. Runs whose
+    /// whole cost is unknown are left out, so that all parts are of the same runs.
+    pub(super) fn relative_part(&self, full: &Cell, cost: Cost, part: fn(&RunRow) -> f64) -> Option<Summary> {
         let same = |a: &RunRow, b: &RunRow| !cost.is_time || (&a.device, a.threads) == (&b.device, b.threads);
         let relative = |run: &&RunRow| {
             let full = full
@@ -327,7 +334,8 @@ impl Cell<'_> {
                 .filter(|other| same(run, other))
                 .map(|other| (cost.of)(other));
             let one = Summary::of(&full.filter(|one| one.is_finite()).collect::<Vec<_>>())?.mean;
-            Some((cost.of)(run) / one).filter(|relative| relative.is_finite())
+            let is_known = ((cost.of)(run) / one).is_finite();
+            Some(part(run) / one).filter(|relative| is_known && relative.is_finite())
         };
         let values: Vec<f64> = self.runs.iter().filter_map(relative).collect();
         Summary::of(&values)

@@ -4,12 +4,25 @@ use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area};
 use super::theme::{AXIS, BAND_OPACITY, Color, GRID, INK, LABEL_SIZE, Stroke, TICK_SIZE, WHISKER};
 use crate::statistics::Summary;
 
+/// Positive values that span more than this factor are put on a logarithmic axis.
+const LOGARITHMIC_FROM: f64 = 8.0;
+
 /// Values, the marks on them, and a label with the unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) range: (f64, f64),
     pub(crate) ticks: Vec<f64>,
+    scale: Scale,
+    /// Whether the marks are the values themselves: each has as many decimals as it needs, and numbers that would touch the
+    /// one before them are left out.
+    at_values: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    Linear,
+    Logarithmic,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +47,8 @@ impl Axis {
             label: label.into(),
             range: (first * step, last * step),
             ticks,
+            scale: Scale::Linear,
+            at_values: false,
         }
     }
 
@@ -43,11 +58,49 @@ impl Axis {
             label: label.into(),
             range,
             ticks,
+            scale: Scale::Linear,
+            at_values: false,
+        }
+    }
+
+    /// An axis with marks at exactly the `values`, which ascend: logarithmic if they are positive and span more than a
+    /// factor [`LOGARITHMIC_FROM`], otherwise linear.
+    pub(crate) fn at_values(label: impl Into<String>, values: Vec<f64>) -> Self {
+        let (first, last) = (
+            values.first().copied().unwrap_or(0.0),
+            values.last().copied().unwrap_or(1.0),
+        );
+        let scale = if first > 0.0 && last > LOGARITHMIC_FROM * first {
+            Scale::Logarithmic
+        } else {
+            Scale::Linear
+        };
+        let (low, high) = (scale.length(first), scale.length(last));
+        let margin = if high > low {
+            0.06 * (high - low)
+        } else {
+            (0.5 * low.abs()).max(0.5)
+        };
+        Self {
+            label: label.into(),
+            range: (scale.value(low - margin), scale.value(high + margin)),
+            ticks: values,
+            scale,
+            at_values: true,
         }
     }
 
     fn share(&self, value: f64) -> f64 {
-        (value - self.range.0) / (self.range.1 - self.range.0)
+        let length = |value| self.scale.length(value);
+        (length(value) - length(self.range.0)) / (length(self.range.1) - length(self.range.0))
+    }
+
+    fn tick_text(&self, tick: f64) -> String {
+        if self.at_values {
+            number(tick)
+        } else {
+            format!("{tick:.*}", self.decimals())
+        }
     }
 
     fn decimals(&self) -> usize {
@@ -58,6 +111,22 @@ impl Axis {
                 .all(|tick| (tick * scale - (tick * scale).round()).abs() < 1e-6)
         };
         (0..4).find(whole).unwrap_or(4) as usize
+    }
+}
+
+impl Scale {
+    fn length(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Logarithmic => value.ln(),
+        }
+    }
+
+    fn value(self, length: f64) -> f64 {
+        match self {
+            Self::Linear => length,
+            Self::Logarithmic => length.exp(),
+        }
     }
 }
 
@@ -81,15 +150,20 @@ impl Panel {
         for &tick in &self.y.ticks {
             let (_, y) = self.at((self.x.range.0, tick));
             scene.line(vec![(left, y), (right, y)], GRID);
-            let text = format!("{tick:.*}", self.y.decimals());
+            let text = self.y.tick_text(tick);
             scene.text(Text::new(text, (left - 9.0, y + 0.36 * TICK_SIZE), TICK_SIZE).align(Align::Right));
         }
+        let mut end = f64::NEG_INFINITY;
         for &tick in &self.x.ticks {
             let (x, _) = self.at((tick, self.y.range.0));
             scene.line(vec![(x, top), (x, bottom)], GRID);
             scene.line(vec![(x, bottom), (x, bottom + 5.0)], AXIS);
-            let text = format!("{tick:.*}", self.x.decimals());
-            scene.text(Text::new(text, (x, bottom + 21.0), TICK_SIZE).align(Align::Center));
+            let text = Text::new(self.x.tick_text(tick), (x, bottom + 21.0), TICK_SIZE).align(Align::Center);
+            let bounds = text.bounds();
+            if !self.x.at_values || bounds.left > end + 3.0 {
+                end = bounds.right;
+                scene.text(text);
+            }
         }
         scene.line(vec![(left, top), (left, bottom), (right, bottom)], AXIS);
         let middle = (left + right) / 2.0;
@@ -172,6 +246,11 @@ pub(crate) fn padded_range(values: &[f64], intervals: &[(f64, f64)], limits: (f6
     )
 }
 
+/// A number without needless digits, a minus as typeset.
+pub(crate) fn number(value: f64) -> String {
+    value.to_string().replace('-', "−")
+}
+
 fn round_step(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let mantissa = step / power;
@@ -205,6 +284,31 @@ mod tests {
             axis.range.0 < 0.5 && axis.range.1 > 0.5 && axis.ticks.len() >= 2,
             "{axis:?}"
         );
+    }
+
+    #[test]
+    fn wide_positive_values_are_logarithmic() {
+        let periods = Axis::at_values("selection_period", vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
+        // 10 is as far from 1 as 100 is from 10.
+        let share = |value| periods.share(value);
+        assert!((share(10.0) - share(1.0) - (share(100.0) - share(10.0))).abs() < 1e-12);
+        assert!(share(1.0) > 0.0 && share(50.0) < 1.0);
+        for values in [vec![0.0, 0.05, 1.0], vec![1.0, 8.0], vec![-1.0, 100.0], vec![3.0]] {
+            let axis = Axis::at_values("x", values.clone());
+            let middle = (axis.range.0 + axis.range.1) / 2.0;
+            assert!((axis.share(middle) - 0.5).abs() < 1e-12, "{values:?} are not linear");
+            assert!(
+                values.iter().all(|&value| (0.01..0.99).contains(&axis.share(value))),
+                "{axis:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn marks_at_values_have_their_own_decimals() {
+        let axis = Axis::at_values("epsilon", vec![0.0, 0.05, 0.1, 1.0]);
+        let texts: Vec<String> = axis.ticks.iter().map(|&tick| axis.tick_text(tick)).collect();
+        assert_eq!(texts, ["0", "0.05", "0.1", "1"]);
     }
 
     #[test]

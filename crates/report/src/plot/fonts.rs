@@ -34,15 +34,75 @@ pub(crate) fn width(text: &str, size: f64, bold: bool) -> f64 {
 
 /// Breaks a text between words into lines of at most `limit` pixels; a longer word stays whole.
 pub(crate) fn wrap(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
+    let fits = |text: &str| width(text, size, bold) <= limit;
+    lines(text, &fits, |word| vec![word.to_owned()])
+}
+
+/// As [`wrap`], for places that cannot grow: a word that is too long is broken after equals signs and, where that is not
+/// enough, after hyphens.
+pub(crate) fn wrap_tightly(text: &str, size: f64, bold: bool, limit: f64) -> Vec<String> {
+    let fits = |text: &str| width(text, size, bold) <= limit;
+    lines(text, &fits, |word| pieces(word, &fits))
+}
+
+fn lines(text: &str, fits: &impl Fn(&str) -> bool, pieces: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if width(&format!("{line} {word}"), size, bold) <= limit => {
-                line.push(' ');
-                line.push_str(word);
+        for (index, piece) in pieces(word).into_iter().enumerate() {
+            match lines.last_mut() {
+                Some(line) if index == 0 && fits(&format!("{line} {piece}")) => {
+                    line.push(' ');
+                    line.push_str(&piece);
+                }
+                _ => lines.push(piece),
             }
-            _ => lines.push(word.to_owned()),
         }
     }
     lines
+}
+
+/// The pieces of a word that go on lines of their own.
+fn pieces(word: &str, fits: &impl Fn(&str) -> bool) -> Vec<String> {
+    if fits(word) {
+        return vec![word.to_owned()];
+    }
+    let mut pieces: Vec<String> = Vec::new();
+    for part in word.split_inclusive('=') {
+        if fits(part) {
+            pieces.push(part.to_owned());
+            continue;
+        }
+        let mut syllables = part.split_inclusive('-');
+        pieces.extend(syllables.next().map(str::to_owned));
+        for syllable in syllables {
+            match pieces.last_mut() {
+                Some(piece) if fits(&format!("{piece}{syllable}")) => piece.push_str(syllable),
+                _ => pieces.push(syllable.to_owned()),
+            }
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{wrap, wrap_tightly};
+
+    #[test]
+    fn long_words_break_where_they_may() {
+        let lines = |text: &str| wrap_tightly(text, 14.0, false, 150.0);
+        assert_eq!(lines("ucb c=2"), ["ucb c=2"]);
+        assert_eq!(
+            lines("ucb score_source=forward-pass c=2"),
+            ["ucb score_source=", "forward-pass c=2"]
+        );
+        assert_eq!(lines("ucb score_source=training"), ["ucb", "score_source=training"]);
+        assert_eq!(
+            lines("ucb score=one-minus-max-probability"),
+            ["ucb score=", "one-minus-max-", "probability"]
+        );
+        assert_eq!(wrap("score=one-minus-max-probability", 14.0, false, 150.0).len(), 1);
+        let long = "averyveryverylongwordwithoutabreak";
+        assert_eq!(lines(&format!("a {long}")), ["a", long]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The legend: beside the panels, never inside one.
 
 use super::scene::{Point, Scene, Text};
-use super::theme::{Family, LEGEND_SIZE, MARKER_RADIUS, MethodStyle, NOTE_SIZE, QUIET, Stroke, WHISKER};
+use super::theme::{Color, Family, LEGEND_SIZE, MARKER_RADIUS, MethodStyle, NOTE_SIZE, QUIET, Stroke, WHISKER};
 use super::{fonts, theme};
 
 const ROW: f64 = 23.0;
@@ -13,12 +13,15 @@ pub(crate) enum Sample {
     Line(Stroke),
     Band,
     Whisker,
+    Bar(Color),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Legend {
     pub(crate) methods: Vec<(String, MethodStyle)>,
     pub(crate) others: Vec<(String, Sample)>,
+    /// What stands above the others.
+    pub(crate) others_heading: Option<String>,
     /// Whether full data has a marker in the plot.
     pub(crate) baseline_marker: bool,
 }
@@ -56,6 +59,10 @@ impl Legend {
             y += 14.0;
         }
         y += NOTE_SIZE - ROW;
+        if let Some(heading) = &self.others_heading {
+            y += ROW;
+            scene.text(Text::new(heading, (left, y), NOTE_SIZE).bold().color(QUIET));
+        }
         for (label, sample) in &self.others {
             y += ROW;
             let middle = y - 0.36 * LEGEND_SIZE;
@@ -66,10 +73,14 @@ impl Legend {
                     scene.line(vec![(center, middle - 9.0), (center, middle + 9.0)], WHISKER);
                     scene.line(vec![(center - 9.0, middle), (center + 9.0, middle)], WHISKER);
                 }
-                Sample::Band => {
+                Sample::Band | Sample::Bar(_) => {
                     let (top, bottom, right) = (middle - 7.0, middle + 7.0, left + SAMPLE);
                     let corners = vec![(left, top), (right, top), (right, bottom), (left, bottom)];
-                    scene.area(corners, theme::BLACK, theme::BAND_OPACITY);
+                    let (color, opacity) = match sample {
+                        Sample::Bar(color) => (*color, 1.0),
+                        _ => (theme::BLACK, theme::BAND_OPACITY),
+                    };
+                    scene.area(corners, color, opacity);
                 }
             }
             y = label_lines(scene, label, (left + SAMPLE + 9.0, y), left + limit);
@@ -81,7 +92,7 @@ impl Legend {
 /// Writes a label in as many lines as it needs; gives the last baseline.
 fn label_lines(scene: &mut Scene, label: &str, (left, first): Point, right: f64) -> f64 {
     let mut y = first;
-    for (index, line) in fonts::wrap(label, LEGEND_SIZE, false, right - left)
+    for (index, line) in fonts::wrap_tightly(label, LEGEND_SIZE, false, right - left)
         .into_iter()
         .enumerate()
     {

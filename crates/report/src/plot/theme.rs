@@ -96,6 +96,24 @@ pub(crate) const SHARE: ColorScale = ColorScale {
         Color(0x00, 0x59, 0x42),
     ],
 };
+/// An accuracy, from pale to dark; the ends are to be set with [`ColorScale::between`].
+pub(crate) const ACCURACY: ColorScale = ColorScale {
+    low: 0.0,
+    high: 100.0,
+    stops: &[
+        Color(0xf7, 0xf4, 0xd0),
+        Color(0xb5, 0xdd, 0xb8),
+        Color(0x5f, 0xb5, 0xb9),
+        Color(0x35, 0x7f, 0xa9),
+        Color(0x1f, 0x48, 0x86),
+        Color(0x14, 0x20, 0x55),
+    ],
+};
+/// The parts of a cost. No method has these colours, and they get lighter or darker in grey too.
+pub(crate) const TRAINING: Color = Color(0x3d, 0x6a, 0x94);
+pub(crate) const SCORING: Color = Color(0xe8, 0x9c, 0x3c);
+pub(crate) const SELECTION: Color = INK;
+pub(crate) const EVALUATION: Color = Color(0xd6, 0xd6, 0xd6);
 /// Cells that say nothing.
 pub(crate) const EMPTY: Color = Color(0xee, 0xee, 0xee);
 
@@ -242,6 +260,11 @@ impl Color {
 }
 
 impl ColorScale {
+    /// The same colours for other values.
+    pub(crate) fn between(self, low: f64, high: f64) -> Self {
+        Self { low, high, ..self }
+    }
+
     /// The colour of a value; values beyond the ends take the ends'.
     pub(crate) fn color(&self, value: f64) -> Color {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
@@ -292,19 +315,36 @@ impl Marker {
 
 #[cfg(test)]
 mod tests {
-    use super::{CORRELATION, SHARE, WHITE};
+    use super::{ACCURACY, CORRELATION, EVALUATION, SCORING, SELECTION, SHARE, TRAINING, WHITE};
 
     #[test]
     fn nothing_is_white_and_every_number_can_be_read() {
         assert_eq!((CORRELATION.color(0.0), SHARE.color(0.0)), (WHITE, WHITE));
         assert_eq!(CORRELATION.color(-7.0), CORRELATION.color(-1.0));
-        for scale in [CORRELATION, SHARE] {
+        for scale in [CORRELATION, SHARE, ACCURACY.between(61.0, 84.0)] {
             for step in 0..=100 {
                 let value = scale.low + f64::from(step) / 100.0 * (scale.high - scale.low);
                 let color = scale.color(value);
                 let contrast = color.contrast(color.ink());
                 assert!(contrast >= 4.5, "{value}: {color:?} has the contrast {contrast}");
             }
+        }
+    }
+
+    #[test]
+    fn the_order_of_accuracies_survives_a_print_in_grey() {
+        let luminances: Vec<f64> = (0..=100)
+            .map(|value| ACCURACY.color(f64::from(value)).luminance())
+            .collect();
+        assert!(luminances.windows(2).all(|pair| pair[0] > pair[1]), "{luminances:?}");
+    }
+
+    #[test]
+    fn the_parts_of_a_cost_differ_in_grey() {
+        let parts = [SELECTION, TRAINING, SCORING, EVALUATION, WHITE];
+        for pair in parts.windows(2) {
+            let contrast = pair[0].contrast(pair[1]);
+            assert!(contrast > 1.4, "{pair:?} have the contrast {contrast}");
         }
     }
 }
