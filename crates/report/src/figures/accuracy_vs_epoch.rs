@@ -86,11 +86,11 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let tables = [
         Against {
             reference: "random-static",
-            counts: |line| line.method != FULL_SHORT,
+            counts: &|line| line.method != FULL_SHORT,
         },
         Against {
             reference: FULL_SHORT,
-            counts: |_| true,
+            counts: &|_| true,
         },
     ];
     text += &findings::comparisons(data, &tables, shown);

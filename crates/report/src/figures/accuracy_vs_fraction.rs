@@ -53,15 +53,15 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let tables = [
         Against {
             reference: "random-static",
-            counts: |line| line.method != FULL_SHORT,
+            counts: &|line| line.method != FULL_SHORT,
         },
         Against {
             reference: "random-dynamic",
-            counts: |line| line.method != FULL_SHORT && line.label != "random-static",
+            counts: &|line| line.method != FULL_SHORT && line.label != "random-static",
         },
         Against {
             reference: FULL_SHORT,
-            counts: |_| true,
+            counts: &|_| true,
         },
     ];
     let text = findings::comparisons(data, &tables, shown);

@@ -10,7 +10,7 @@ pub(super) struct Against<'a> {
     /// The label of the line that is subtracted.
     pub(super) reference: &'a str,
     /// Which of the others are shown.
-    pub(super) counts: fn(&Line) -> bool,
+    pub(super) counts: &'a dyn Fn(&Line) -> bool,
 }
 
 /// A comparison of two cells.
@@ -23,13 +23,18 @@ enum Compared {
 
 /// Tables of differences in last-epoch test accuracy: the pruned lines that count against a line, at the pruned fractions
 /// given for the data set, as a family of comparisons of its own.
+#[allow(dead_code, reason = "for figures with one such table")]
 pub(super) fn differences(
     data: &Data,
     reference: &str,
     fractions: impl Fn(&str) -> Vec<f64>,
-    counts: fn(&Line) -> bool,
+    counts: impl Fn(&Line) -> bool,
 ) -> String {
-    comparisons(data, &[Against { reference, counts }], fractions)
+    let against = Against {
+        reference,
+        counts: &counts,
+    };
+    comparisons(data, &[against], fractions)
 }
 
 /// Tables of differences in last-epoch test accuracy, at the pruned fractions given for each data set. All comparisons of all
