@@ -155,7 +155,8 @@ impl<'a> Row<'a> {
 
 fn table(rows: &[Row], goal: f64) -> String {
     let mut text = format!(
-        "| method | s | n | operations | without scoring | speed-up | seconds | without scoring | speed-up | to {goal:.2} % |\n\
+        "| method | s | n | operations | operations without scoring | speed-up (operations) | seconds | seconds without scoring | \
+         speed-up (seconds) | to {goal:.2} % |\n\
          |---|---|---|---|---|---|---|---|---|---|\n"
     );
     let cost = |summary: &Option<Summary>| summary.map_or_else(|| "?".to_owned(), |cost| with_half_width(&cost, 2));
