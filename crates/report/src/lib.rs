@@ -21,6 +21,7 @@ pub mod gallery;
 #[path = "../tests/made_up/mod.rs"]
 mod made_up;
 mod plot;
+mod published;
 pub mod results;
 pub mod statistics;
 

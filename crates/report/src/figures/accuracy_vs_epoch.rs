@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Cell, Data, Line, dataset_title, joined, percent};
+use super::data::{Cell, Data, FULL_SHORT, Line, dataset_title, joined, percent};
+use super::findings::{self, Against};
 use super::numbers::{self, Numbers};
-use super::{Drawing, FigureKind, findings};
+use super::{Drawing, FigureKind};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
@@ -82,7 +83,17 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         rows.extend(curves.iter().flat_map(numbers));
     }
     let shown = |dataset: &str| fraction(data, dataset).into_iter().collect();
-    text += &findings::differences(data, "random-static", shown, |_| true);
+    let tables = [
+        Against {
+            reference: "random-static",
+            counts: &|line| line.method != FULL_SHORT,
+        },
+        Against {
+            reference: FULL_SHORT,
+            counts: &|_| true,
+        },
+    ];
+    text += &findings::comparisons(data, &tables, shown);
     Ok(Drawing {
         scene: Some(scene),
         findings: text,

@@ -1,7 +1,8 @@
 //! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method.
 
-use super::data::{Cell, Data, Line, dataset_title};
-use super::{Drawing, FigureKind, findings, numbers};
+use super::data::{Cell, Data, FULL_SHORT, Line, dataset_title};
+use super::findings::{self, Against};
+use super::{Drawing, FigureKind, numbers};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
@@ -49,8 +50,21 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     }
 
     let shown = |dataset: &str| data.pruned_fractions(dataset);
-    let mut text = findings::differences(data, "random-static", shown, |_| true);
-    text += &findings::differences(data, "random-dynamic", shown, |line| line.label != "random-static");
+    let tables = [
+        Against {
+            reference: "random-static",
+            counts: &|line| line.method != FULL_SHORT,
+        },
+        Against {
+            reference: "random-dynamic",
+            counts: &|line| line.method != FULL_SHORT && line.label != "random-static",
+        },
+        Against {
+            reference: FULL_SHORT,
+            counts: &|_| true,
+        },
+    ];
+    let text = findings::comparisons(data, &tables, shown);
     Ok(Drawing {
         scene: Some(scene),
         findings: text,

@@ -23,7 +23,7 @@ pub(super) const KIND: FigureKind = FigureKind {
 };
 
 /// Costs within one percent count as equal: two runs on the same number of samples never take exactly the same time.
-const SAME_COST: f64 = 1.01;
+pub(super) const SAME_COST: f64 = 1.01;
 
 /// A speed-up by two, as claimed.
 const HALF: f64 = 0.5;

@@ -12,6 +12,9 @@ use crate::{EpochRow, RunRow};
 /// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
 
+/// The control: full data on a schedule shortened to the steps of the run that is pruned by the same fraction.
+pub(super) const FULL_SHORT: &str = "full-short";
+
 /// The words in the corner of every picture.
 pub(super) const FOOTER: &str = "dynaprune, a reconstruction from the abstract of arXiv 2111.12621";
 
@@ -391,7 +394,7 @@ pub(super) fn scale(profile: &str) -> String {
 }
 
 /// `1 run`, `2 runs`.
-fn count(number: usize, what: &str) -> String {
+pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -2,79 +2,152 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, Line, dataset_title, percent};
-use crate::statistics::Summary;
+use super::data::{Data, Line, count, dataset_title, percent};
+use crate::statistics::{LEVEL, Summary, Test};
 
-/// Tables of differences in last-epoch test accuracy: the pruned lines that count against `reference`, at the pruned
-/// fractions given for the data set.
+/// A table of differences for each data set: pruned lines against a line.
+pub(super) struct Against<'a> {
+    /// The label of the line that is subtracted.
+    pub(super) reference: &'a str,
+    /// Which of the others are shown.
+    pub(super) counts: &'a dyn Fn(&Line) -> bool,
+}
+
+/// A comparison of two cells.
+enum Compared {
+    /// One of the cells, or a seed of both, is missing: why.
+    Not(&'static str),
+    /// The member of the figure's family of tests with this index.
+    Member(usize),
+}
+
+/// Tables of differences in last-epoch test accuracy: the pruned lines that count against a line, at the pruned fractions
+/// given for the data set, as a family of comparisons of its own.
+#[allow(dead_code, reason = "for figures with one such table")]
 pub(super) fn differences(
     data: &Data,
     reference: &str,
     fractions: impl Fn(&str) -> Vec<f64>,
     counts: impl Fn(&Line) -> bool,
 ) -> String {
-    let mut text = String::new();
-    for &dataset in &data.datasets {
-        let Some(reference) = data.line(dataset, reference) else {
-            continue;
-        };
-        let fractions = fractions(dataset);
-        let others = data
-            .lines_of(dataset)
-            .filter(|line| !line.is_baseline() && line.label != reference.label && counts(line));
-        let rows: Vec<String> = others
-            .map(|line| {
-                let cells = fractions.iter().map(|&s| match (line.at(s), reference.at(s)) {
-                    (Some(this), Some(that)) => difference(&this.accuracies(), &that.accuracies()),
-                    _ => "no result".to_owned(),
-                });
-                format!("| {} | {} |", line.label, cells.collect::<Vec<_>>().join(" | "))
-            })
-            .collect();
-        if rows.is_empty() {
-            continue;
+    let against = Against {
+        reference,
+        counts: &counts,
+    };
+    comparisons(data, &[against], fractions)
+}
+
+/// Tables of differences in last-epoch test accuracy, at the pruned fractions given for each data set. All comparisons of all
+/// tables are one family: what is decided is decided by p-values that are adjusted for their number.
+pub(super) fn comparisons(data: &Data, tables: &[Against], fractions: impl Fn(&str) -> Vec<f64>) -> String {
+    let mut members: Vec<(Summary, f64)> = Vec::new();
+    // The head of each table and its rows.
+    let mut shown: Vec<(String, Vec<(&str, Vec<Compared>)>)> = Vec::new();
+    for against in tables {
+        for &dataset in &data.datasets {
+            let Some(reference) = data.line(dataset, against.reference) else {
+                continue;
+            };
+            let fractions = fractions(dataset);
+            let others = data
+                .lines_of(dataset)
+                .filter(|line| !line.is_baseline() && line.label != reference.label && (against.counts)(line));
+            let rows: Vec<(&str, Vec<Compared>)> = others
+                .map(|line| {
+                    let cells = fractions.iter().map(|&s| compare(line, reference, s, &mut members));
+                    (line.label, cells.collect())
+                })
+                .collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let columns: Vec<String> = fractions.iter().map(|&s| format!("s = {} %", percent(s))).collect();
+            let head = format!(
+                "{}: test accuracy minus that of `{}`.\n\n| method | {} |\n|---|{}\n",
+                dataset_title(dataset),
+                reference.label,
+                columns.join(" | "),
+                "---|".repeat(columns.len())
+            );
+            shown.push((head, rows));
         }
-        let columns: Vec<String> = fractions.iter().map(|&s| format!("s = {} %", percent(s))).collect();
-        let _ = writeln!(
-            text,
-            "{}: test accuracy minus that of `{}`, in percentage points, paired by seed (± half of the 95 % t interval, not \
-             adjusted for the number of comparisons).\n",
-            dataset_title(dataset),
-            reference.label
-        );
-        let _ = writeln!(
-            text,
-            "| method | {} |\n|---|{}",
-            columns.join(" | "),
-            "---|".repeat(columns.len())
-        );
-        let _ = writeln!(text, "{}\n", rows.join("\n"));
+    }
+    if shown.is_empty() {
+        return String::new();
+    }
+    let family = Test::family(&members);
+    let mut text = explanation(&family);
+    for (head, rows) in shown {
+        text += &head;
+        for (label, cells) in rows {
+            let cells: Vec<String> = cells
+                .iter()
+                .map(|cell| match cell {
+                    Compared::Not(reason) => (*reason).to_owned(),
+                    Compared::Member(index) => family.get(*index).map_or_else(String::new, difference),
+                })
+                .collect();
+            let _ = writeln!(text, "| {label} | {} |", cells.join(" | "));
+        }
+        text.push('\n');
     }
     text
 }
 
-/// A paired difference and what it decides: `+1.20 ± 0.40, above`.
-fn difference(left: &[(u64, f64)], right: &[(u64, f64)]) -> String {
-    let Some(summary) = Summary::of_paired_differences(left, right) else {
-        return "no common seed".to_owned();
+fn compare(line: &Line, reference: &Line, s: f64, members: &mut Vec<(Summary, f64)>) -> Compared {
+    let (Some(this), Some(that)) = (line.at(s), reference.at(s)) else {
+        return Compared::Not("no result");
     };
-    match summary.interval() {
-        None => format!("{} (n = 1: no interval, undecided)", signed(summary.mean)),
-        Some((low, high)) => {
-            let verdict = if low > 0.0 {
-                "above"
-            } else if high < 0.0 {
-                "below"
-            } else {
-                "undecided"
-            };
-            format!(
-                "{} ± {:.2} (n = {}), {verdict}",
-                signed(summary.mean),
-                (high - low) / 2.0,
-                summary.n
-            )
+    match Summary::of_paired_differences(&this.accuracies(), &that.accuracies()) {
+        None => Compared::Not("no common seed"),
+        Some(summary) => {
+            members.push((summary, 0.0));
+            Compared::Member(members.len() - 1)
         }
+    }
+}
+
+/// What the tables below hold and how they decide.
+fn explanation(family: &[Test]) -> String {
+    let tested = family.iter().filter(|test| test.adjusted_p.is_some()).count();
+    let differences = "Differences in last-epoch test accuracy, in percentage points, paired by seed";
+    match tested {
+        0 => format!("{differences}; n is the number of pairs. One pair has no interval and decides nothing.\n\n"),
+        _ => format!(
+            "{differences}, ± half of the 95 % t interval of that comparison alone; n is the number of pairs. What is above or \
+             below is decided by p, of the paired t-test, adjusted with Holm's method for the {} tested here: it has to be \
+             below {LEVEL}.\n\n",
+            count(tested, "comparison")
+        ),
+    }
+}
+
+/// A paired difference and what it decides: `+1.20 ± 0.40 (n = 3, p = 0.012), above`.
+fn difference(test: &Test) -> String {
+    let value = signed(test.summary.mean);
+    let half_width = test
+        .summary
+        .half_width
+        .map_or_else(String::new, |half| format!(" ± {half:.2}"));
+    match test.adjusted_p {
+        // The verdict says why there is no test.
+        None if test.summary.n == 1 => format!("{value}, {}", test.verdict()),
+        None => format!("{value}{half_width} (n = {}), {}", test.summary.n, test.verdict()),
+        Some(p) => format!(
+            "{value}{half_width} (n = {}, {}), {}",
+            test.summary.n,
+            p_value(p),
+            test.verdict()
+        ),
+    }
+}
+
+/// `p = 0.012`, `p < 0.001`, `p = 1`.
+pub(super) fn p_value(p: f64) -> String {
+    match p {
+        p if p < 0.001 => "p < 0.001".to_owned(),
+        p if p > 0.999 => "p = 1".to_owned(),
+        p => format!("p = {p:.3}"),
     }
 }
 
@@ -93,21 +166,30 @@ pub(super) fn with_half_width(summary: &Summary, decimals: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::difference;
+    use super::{difference, p_value};
+    use crate::statistics::{Summary, Test};
 
     #[test]
-    fn a_difference_is_decided_by_its_interval_alone() {
-        let runs = |values: &[f64]| (0..).zip(values.iter().copied()).collect::<Vec<(u64, f64)>>();
-        let check = |left: &[f64], right: &[f64], expected| assert_eq!(difference(&runs(left), &runs(right)), expected);
-        check(&[70.0], &[68.0], "+2.00 (n = 1: no interval, undecided)");
-        // t(0.975, 2) = 4.3027; the differences 1.9, 2.0, 2.1 have the deviation 0.1.
-        check(&[70.9, 71.0, 71.1], &[69.0, 69.0, 69.0], "+2.00 ± 0.25 (n = 3), above");
-        check(&[69.0, 69.0, 69.0], &[70.9, 71.0, 71.1], "−2.00 ± 0.25 (n = 3), below");
-        check(
-            &[70.0, 69.0, 68.0],
-            &[69.0, 69.0, 69.0],
-            "+0.00 ± 2.48 (n = 3), undecided",
+    fn a_difference_is_decided_by_its_p_value() {
+        let check = |values: &[f64], expected| {
+            let summary = Summary::of(values).unwrap();
+            assert_eq!(difference(&Test::family(&[(summary, 0.0)])[0]), expected);
+        };
+        check(&[2.0], "+2.00, undecided (n = 1)");
+        // t(0.975, 2) = 4.3027; the deviation is 0.1, so t = 2 / (0.1 / sqrt(3)) = 34.6 with p = 2 (1 - 34.6 / sqrt(34.6^2 + 2)) / 2.
+        check(&[1.9, 2.0, 2.1], "+2.00 ± 0.25 (n = 3, p < 0.001), above");
+        check(&[-1.9, -2.0, -2.1], "−2.00 ± 0.25 (n = 3, p < 0.001), below");
+        // t = sqrt(3), p = 1 - sqrt(3) / sqrt(5).
+        check(&[0.0, 1.0, 2.0], "+1.00 ± 2.48 (n = 3, p = 0.225), undecided");
+        check(&[1.0, 0.0, -1.0], "+0.00 ± 2.48 (n = 3, p = 1), undecided");
+        check(&[0.5, 0.5], "+0.50 ± 0.00 (n = 2), undecided (no spread)");
+    }
+
+    #[test]
+    fn a_p_value_has_three_decimals() {
+        assert_eq!(
+            [0.0004, 0.0124, 0.9996].map(p_value),
+            ["p < 0.001", "p = 0.012", "p = 1"]
         );
-        check(&[70.0], &[], "no common seed");
     }
 }

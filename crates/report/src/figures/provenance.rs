@@ -114,7 +114,7 @@ fn by_method(data: &Data, what: &str, section: fn(&RunRow) -> Option<Map<String,
 }
 
 /// An object in the run's spec.
-fn section(run: &RunRow, path: &[&str]) -> Option<Map<String, Value>> {
+pub(super) fn section(run: &RunRow, path: &[&str]) -> Option<Map<String, Value>> {
     let mut value: Value = serde_json::from_str(&run.spec).ok()?;
     for name in path {
         value = value.get_mut(name)?.take();
