@@ -3,6 +3,8 @@
 mod bench;
 mod data;
 mod folder;
+mod new;
 mod reproduce;
 mod requests;
+mod schema;
 mod scores;
