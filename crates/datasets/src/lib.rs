@@ -8,8 +8,14 @@
 //! let normalization = Normalization::of(&digits.train);
 //! let mut batch = vec![0.0; 2 * digits.train.image_len()];
 //! fill_batch(&digits.train, &[0, 5], &normalization, None, &mut batch);
+//! assert_eq!((digits.train.len(), digits.train.shape()), (1437, [8, 8, 1]));
+//! assert!(batch.iter().any(|&pixel| pixel > 1.0), "normalised by the mean and deviation of the training split");
 //! # Ok::<(), dynaprune_datasets::Error>(())
 //! ```
+//!
+//! [`DATASETS`] lists them. A new one is a file with its [`DatasetInfo`] and a line in the list. Pixels stay 8-bit in memory;
+//! an [`Augmentation`] is a function of (seed, epoch, sample), not of the order of batches. [`fetch`] gets a data set's files,
+//! [`verify`] checks those there are, [`class_balanced_subset`] draws a part of them.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

@@ -36,6 +36,10 @@ enum Verb {
     Reproduce(cmd::reproduce::Args),
     /// Writes the pages of all figures and the gallery from the results there are, or checks them
     Report(cmd::report::Args),
+    /// Begins a recipe of one's own as a copy of another
+    New(cmd::new::Args),
+    /// Writes the JSON Schemas with which editors check recipes and profiles, or checks them
+    Schema(cmd::schema::Args),
     /// Lists, checks or fetches data sets
     #[command(subcommand)]
     Data(cmd::data::Verb),
@@ -52,6 +56,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
         Verb::Report(args) => cmd::report::run(&args),
+        Verb::New(args) => cmd::new::run(&args),
+        Verb::Schema(args) => cmd::schema::run(&args),
         Verb::Data(verb) => cmd::data::run(&verb),
         Verb::Score(args) => cmd::score::run(&args),
         Verb::Scores(verb) => cmd::scores::run(&verb),

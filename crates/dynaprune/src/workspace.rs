@@ -5,6 +5,11 @@ use anyhow::Result;
 use std::env;
 use std::path::{Path, PathBuf};
 
+/// The file with the JSON Schema of recipes, in their folder.
+pub(crate) const RECIPE_SCHEMA: &str = "recipe.schema.json";
+/// That of profiles, in theirs.
+const PROFILE_SCHEMA: &str = "profile.schema.json";
+
 /// The folder with the recipes, and by default with data, results and docs.
 #[derive(Clone, Debug)]
 pub(crate) struct Workspace {
@@ -42,6 +47,16 @@ impl Workspace {
     /// The folder of the profiles.
     pub(crate) fn profiles(&self) -> PathBuf {
         self.root.join("experiments/profiles")
+    }
+
+    /// The JSON Schema of recipes.
+    pub(crate) fn recipe_schema(&self) -> PathBuf {
+        self.experiments().join(RECIPE_SCHEMA)
+    }
+
+    /// The JSON Schema of profiles.
+    pub(crate) fn profile_schema(&self) -> PathBuf {
+        self.profiles().join(PROFILE_SCHEMA)
     }
 
     /// `given`, else `results` in the workspace.

@@ -21,6 +21,7 @@
 //! let sgd = Sgd { learning_rate: 0.1, momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
 //! net.forward_backward(CrossEntropy::default())?;
 //! net.step(&sgd)?;
+//! assert_eq!(net.graph().parameters()[0].shape, [3, 3, 3, 4]);
 //! # Ok(())
 //! # }
 //! ```

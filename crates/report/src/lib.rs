@@ -6,6 +6,35 @@
 //! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::write`] from how far scores agree;
 //! [`gallery`] makes the pages over them; [`statistics`] says how sure a mean is.
 //! `docs/formats.md` describes the files.
+//!
+//! ```
+//! use dynaprune_report::{Results, RunRow, RunRows, statistics::Summary};
+//!
+//! # let folder = std::env::temp_dir().join(format!("dynaprune-report-{}", std::process::id()));
+//! // The accuracies of three seeds, as any program may keep them beside ours.
+//! let run = |seed: u64, accuracy: f64| RunRow {
+//!     run_id: format!("{seed:016x}"), profile: "mine".into(), dataset: "digits".into(), model: "cnn".into(),
+//!     method: "ucb".into(), method_label: "ucb".into(), pruned_fraction: 0.7, seed,
+//!     test_accuracy_last: accuracy, test_accuracy_best: accuracy,
+//! #   epochs: 1, steps: 1, samples_seen: 1, unique_samples_seen: 1, train_samples: 1, kept_samples: 1, test_samples: 1,
+//! #   parameters: 1, train_accuracy_last: 1.0, train_loss_last: 0.0, scoring_seconds: 0.0, selection_seconds: 0.0,
+//! #   training_seconds: 0.0, evaluation_seconds: 0.0, other_seconds: 0.0, total_seconds: 0.0, scoring_flops: 0.0,
+//! #   training_flops: 0.0, evaluation_flops: 0.0, diverged: false, device: String::new(), precision: "f32".into(),
+//! #   threads: 1, code_version: String::new(), started_at: String::new(), spec: String::new(),
+//!     // and the other columns
+//! };
+//! let results = Results::new(&folder, "mine");
+//! let runs = vec![run(0, 0.74), run(1, 0.72), run(2, 0.76)];
+//! results.add(&RunRows { runs, ..RunRows::default() })?;
+//!
+//! // From `mine/runs.parquet`, which pandas, polars and DuckDB read too.
+//! let accuracies: Vec<f64> = results.runs()?.iter().map(|run| run.test_accuracy_last).collect();
+//! let summary = Summary::of(&accuracies).ok_or("no run")?;
+//! assert_eq!((summary.n, (100.0 * summary.mean).round()), (3, 74.0));
+//! assert!(summary.half_width.is_some_and(|half_width| half_width > 0.04));
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 

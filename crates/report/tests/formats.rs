@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use dynaprune_report::results::ColumnInfo;
-use dynaprune_report::{EpochRow, RunRow, ScoreRow, ScoringRunRow};
+use dynaprune_report::{EpochRow, RunRow, ScoreRow, ScoringRunRow, SelectionRow, TraceRow};
 
 mod made_up;
 
@@ -19,6 +19,8 @@ fn every_column_is_documented_in_its_place() {
     for (heading, columns) in [
         ("runs.parquet", RunRow::COLUMNS),
         ("epochs.parquet", EpochRow::COLUMNS),
+        ("selections.parquet", SelectionRow::COLUMNS),
+        ("traces.parquet", TraceRow::COLUMNS),
         ("scores/*.parquet", ScoreRow::COLUMNS),
         ("scores/runs/*.parquet", ScoringRunRow::COLUMNS),
     ] {

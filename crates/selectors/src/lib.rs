@@ -37,6 +37,9 @@
 //! # Ok::<(), dynaprune_selectors::Error>(())
 //! ```
 //!
+//! `crates/train/examples/own_loop.rs` is the same in a network's loop, written with plain candle and AdamW:
+//! `cargo run --release --example own_loop`.
+//!
 //! # Methods
 //! [`METHODS`] lists them with their options; each file under `methods/` states its equations.
 //! `random-dynamic`, `epsilon-greedy` and `ucb` follow the abstract of arXiv 2111.12621 ("Accelerating

@@ -2,7 +2,9 @@
 
 pub(crate) mod bench;
 pub(crate) mod data;
+pub(crate) mod new;
 pub(crate) mod report;
 pub(crate) mod reproduce;
+pub(crate) mod schema;
 pub(crate) mod score;
 pub(crate) mod scores;

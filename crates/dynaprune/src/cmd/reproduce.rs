@@ -79,7 +79,7 @@ pub(crate) enum Device {
 }
 
 /// The name that stands for all recipes.
-const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {

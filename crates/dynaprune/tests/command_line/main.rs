@@ -3,7 +3,9 @@
 mod bench;
 mod data;
 mod folder;
+mod new;
 mod report;
 mod reproduce;
 mod requests;
+mod schema;
 mod scores;
