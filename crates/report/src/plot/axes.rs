@@ -10,6 +10,8 @@ pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) range: (f64, f64),
     pub(crate) ticks: Vec<f64>,
+    /// What stands at the marks; empty for their values.
+    pub(crate) texts: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +36,34 @@ impl Axis {
             label: label.into(),
             range: (first * step, last * step),
             ticks,
+            texts: Vec::new(),
+        }
+    }
+
+    /// An axis of decimal logarithms over `low..=high` (the values themselves, above 0) that begins and ends on a power of
+    /// ten.
+    pub(crate) fn decades(label: impl Into<String>, (low, high): (f64, f64)) -> Self {
+        let first = (low.log10() + 1e-9).floor();
+        let last = (high.log10() - 1e-9).ceil().max(first + 1.0);
+        let powers = first as i32..=last as i32;
+        Self {
+            label: label.into(),
+            range: (first, last),
+            ticks: powers.clone().map(f64::from).collect(),
+            texts: powers
+                .map(|power| match power {
+                    ..0 => format!("{:.*}", power.unsigned_abs() as usize, 10f64.powi(power)),
+                    _ => format!("{:.0}", 10f64.powi(power)),
+                })
+                .collect(),
+        }
+    }
+
+    /// What stands at a mark.
+    fn text(&self, index: usize) -> String {
+        match self.texts.get(index) {
+            Some(text) => text.clone(),
+            None => format!("{:.*}", self.decimals(), self.ticks[index]),
         }
     }
 
@@ -43,6 +73,7 @@ impl Axis {
             label: label.into(),
             range,
             ticks,
+            texts: Vec::new(),
         }
     }
 
@@ -78,22 +109,24 @@ impl Panel {
             right,
             bottom,
         } = self.inside;
-        for &tick in &self.y.ticks {
+        for (index, &tick) in self.y.ticks.iter().enumerate() {
             let (_, y) = self.at((self.x.range.0, tick));
             scene.line(vec![(left, y), (right, y)], GRID);
-            let text = format!("{tick:.*}", self.y.decimals());
+            let text = self.y.text(index);
             scene.text(Text::new(text, (left - 9.0, y + 0.36 * TICK_SIZE), TICK_SIZE).align(Align::Right));
         }
-        for &tick in &self.x.ticks {
+        for (index, &tick) in self.x.ticks.iter().enumerate() {
             let (x, _) = self.at((tick, self.y.range.0));
             scene.line(vec![(x, top), (x, bottom)], GRID);
             scene.line(vec![(x, bottom), (x, bottom + 5.0)], AXIS);
-            let text = format!("{tick:.*}", self.x.decimals());
+            let text = self.x.text(index);
             scene.text(Text::new(text, (x, bottom + 21.0), TICK_SIZE).align(Align::Center));
         }
         scene.line(vec![(left, top), (left, bottom), (right, bottom)], AXIS);
         let middle = (left + right) / 2.0;
-        scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
+        if !self.x.label.is_empty() {
+            scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
+        }
         let beside = (left - 50.0, (top + bottom) / 2.0);
         if !self.y.label.is_empty() {
             scene.text(
@@ -195,6 +228,14 @@ mod tests {
         let axis = Axis::round("time", (0.0, 1.13), 6);
         assert!(axis.range.0 == 0.0 && (axis.range.1 - 1.2).abs() < 1e-12, "{axis:?}");
         assert_eq!(axis.decimals(), 1);
+    }
+
+    #[test]
+    fn decades_are_marked_with_their_values() {
+        let axis = Axis::decades("score", (0.001, 9.5));
+        assert_eq!((axis.range, axis.ticks.len()), ((-3.0, 1.0), 5));
+        assert_eq!(axis.texts, ["0.001", "0.01", "0.1", "1", "10"]);
+        assert_eq!(Axis::decades("score", (1.0, 1.0)).texts, ["1", "10"]);
     }
 
     #[test]

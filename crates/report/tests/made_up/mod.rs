@@ -1,6 +1,8 @@
 //! Made-up but plausible results, for tests and for looking at plots; no run ever gave these numbers.
 #![allow(dead_code, reason = "every test uses another part")]
 
+pub(crate) mod history;
+
 use dynaprune_report::{AgreementInput, EpochRow, Planned, RunRow, ScoreColumn, ScoreRow, ScoringRunRow};
 
 /// What to make up.
