@@ -107,7 +107,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
                 1 => String::new(),
                 _ => format!("{}: ", dataset_title(dataset)),
             };
-            panel.heading(&mut scene, &format!("{dataset}{}", first.compared.heading()));
+            if grid.has_headings() {
+                panel.heading(&mut scene, &format!("{dataset}{}", first.compared.heading()));
+            }
         }
         row += panels.len().div_ceil(columns);
     }
@@ -181,8 +183,8 @@ impl Compared<'_> {
 
     fn axis(&self) -> &'static str {
         match self {
-            Self::Previous => "Samples in both / in either",
-            Self::Ranking(_) => "Share of the kept set",
+            Self::Previous => "Overlap: in both / in either set",
+            Self::Ranking(_) => "Overlap: share of the kept set",
         }
     }
 
