@@ -45,18 +45,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     for grid in &grids {
         let (mut runs, epochs) = made_up::rows(grid);
-        let planned = made_up::planned(&runs);
+        let planned = made_up::history::planned(&runs);
+        // At full scale three fractions and one data set are enough to see.
+        let is_shown =
+            |run: &&RunRow| run.dataset == grid.datasets[0] && [0.3, 0.5, 0.7].contains(&run.pruned_fraction);
+        let mut history = made_up::history::history(&runs.iter().filter(is_shown).cloned().collect::<Vec<_>>());
         if grid.profile == "fast" {
             // Two runs are missing and one diverged.
             runs.drain(7..9);
             runs[12].diverged = true;
+            // And this machine has no data set.
+            history.images.clear();
         }
         Results::new(&folder.join("results"), grid.profile).add(&RunRows {
             runs: runs.clone(),
             epochs: epochs.clone(),
             ..RunRows::default()
         })?;
-        for (id, kind, title) in made_up::FIGURES {
+        for (id, kind, title) in made_up::FIGURES.iter().chain(made_up::history::FIGURES) {
             let command = format!("cargo xtask reproduce {id} --profile {}", grid.profile);
             let input = FigureInput {
                 id,
@@ -73,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 planned: &planned,
                 runs: &runs,
                 epochs: &epochs,
-                history: &History::default(),
+                history: &history,
             };
             println!("{}", input.write(&folder.join("docs"))?.page.display());
         }

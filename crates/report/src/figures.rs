@@ -14,6 +14,7 @@ mod cost_breakdown;
 mod data;
 mod findings;
 mod history;
+mod kept_sets;
 mod numbers;
 mod page;
 mod provenance;

@@ -434,7 +434,7 @@ pub(super) fn joined(texts: impl Iterator<Item = String>) -> String {
 }
 
 /// Runs as `ucb s = 70 % (seeds 0, 2)`, a few at most.
-fn names(runs: &[&Planned]) -> String {
+pub(super) fn names(runs: &[&Planned]) -> String {
     const SHOWN: usize = 6;
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     let datasets = joined(runs.iter().map(|run| run.dataset.clone()));

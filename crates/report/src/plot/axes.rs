@@ -90,6 +90,19 @@ impl Axis {
         }
     }
 
+    /// A logarithmic axis over `low..=high`, above 0, that begins and ends on a power of ten.
+    pub(crate) fn decades(label: impl Into<String>, (low, high): (f64, f64)) -> Self {
+        let first = (low.log10() + 1e-9).floor();
+        let last = (high.log10() - 1e-9).ceil().max(first + 1.0);
+        Self {
+            label: label.into(),
+            range: (10f64.powf(first), 10f64.powf(last)),
+            ticks: (first as i32..=last as i32).map(|power| 10f64.powi(power)).collect(),
+            scale: Scale::Logarithmic,
+            at_values: true,
+        }
+    }
+
     fn share(&self, value: f64) -> f64 {
         let length = |value| self.scale.length(value);
         (length(value) - length(self.range.0)) / (length(self.range.1) - length(self.range.0))
@@ -167,7 +180,9 @@ impl Panel {
         }
         scene.line(vec![(left, top), (left, bottom), (right, bottom)], AXIS);
         let middle = (left + right) / 2.0;
-        scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
+        if !self.x.label.is_empty() {
+            scene.text(Text::new(&self.x.label, (middle, bottom + 46.0), LABEL_SIZE).align(Align::Center));
+        }
         let beside = (left - 50.0, (top + bottom) / 2.0);
         if !self.y.label.is_empty() {
             scene.text(

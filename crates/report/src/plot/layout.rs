@@ -9,8 +9,8 @@ pub(crate) const MARGIN: f64 = 22.0;
 pub(crate) const LEGEND_WIDTH: f64 = 196.0;
 pub(crate) const BEFORE_LEGEND: f64 = 26.0;
 /// Room for what belongs to a panel but stands outside it: marks, labels, heading.
-const LEFT_OF_PANEL: f64 = 52.0;
-const BELOW_PANEL: f64 = 54.0;
+pub(crate) const LEFT_OF_PANEL: f64 = 52.0;
+pub(crate) const BELOW_PANEL: f64 = 54.0;
 const ABOVE_PANEL: f64 = 22.0;
 const COLUMN_GAP: f64 = 78.0;
 const ROW_GAP: f64 = 26.0;

@@ -1,12 +1,13 @@
 //! Scenes to PNG and SVG, with plotters' bitmap and SVG back ends.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use plotters::prelude::{BitMapBackend, Color as _, DrawingBackend, FontTransform, RGBColor, SVGBackend, TextStyle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::fonts;
-use super::scene::{Align, Point, Scene, Shape, Text};
+use super::scene::{Align, Picture, Point, Scene, Shape, Text};
 use super::theme::{Color, Stroke};
 use crate::{Error, atomic};
 
@@ -34,17 +35,23 @@ pub(crate) fn png(scene: &Scene, path: &Path) -> Result<(), Error> {
         draw(&mut bitmap, scene).map_err(failed)?;
     }
     let pixels = average(&pixels, size.0 as usize);
+    let bytes = encode(&pixels, size.0 / OVERSAMPLING, size.1 / OVERSAMPLING).map_err(failed)?;
+    atomic::write(path, &bytes)
+}
+
+/// RGB pixels as a PNG.
+fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, size.0 / OVERSAMPLING, size.1 / OVERSAMPLING);
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_compression(png::Compression::Balanced);
     // Flat areas and repeated rows compress best as they are.
     encoder.set_filter(png::Filter::NoFilter);
     encoder
         .write_header()
-        .and_then(|mut writer| writer.write_image_data(&pixels))
-        .map_err(|error| failed(error.to_string()))?;
-    atomic::write(path, &bytes)
+        .and_then(|mut writer| writer.write_image_data(pixels))
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
 }
 
 /// Writes the scene as SVG.
@@ -55,13 +62,17 @@ pub(crate) fn svg(scene: &Scene, path: &Path) -> Result<(), Error> {
     };
     let size = (scene.width as u32 * SVG_UNITS, scene.height as u32 * SVG_UNITS);
     let mut text = String::new();
-    {
+    let pictures = {
         let mut vector = Vector {
             backend: SVGBackend::with_string(&mut text, size),
+            pictures: String::new(),
         };
         draw(&mut vector, scene).map_err(failed)?;
         vector.backend.present().map_err(|error| failed(error.to_string()))?;
-    }
+        vector.pictures
+    };
+    // Plotters has no embedded pictures. Nothing is drawn over them, so they can come last.
+    text.insert_str(text.rfind("</svg>").unwrap_or(text.len()), &pictures);
     // The view box keeps the fine units; the picture's own size is the logical one.
     let fine = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
     let logical = format!("width=\"{}\" height=\"{}\"", scene.width, scene.height);
@@ -73,6 +84,7 @@ trait Canvas {
     fn area(&mut self, points: &[Point], color: Color, opacity: f64) -> Result<(), String>;
     fn line(&mut self, points: &[Point], color: Color, width: f64) -> Result<(), String>;
     fn text(&mut self, text: &Text) -> Result<(), String>;
+    fn picture(&mut self, picture: &Picture) -> Result<(), String>;
 }
 
 fn draw(canvas: &mut impl Canvas, scene: &Scene) -> Result<(), String> {
@@ -88,6 +100,7 @@ fn draw(canvas: &mut impl Canvas, scene: &Scene) -> Result<(), String> {
                 }
             }
             Shape::Text(text) => canvas.text(text)?,
+            Shape::Picture(picture) => canvas.picture(picture)?,
         }
     }
     Ok(())
@@ -199,6 +212,19 @@ impl Canvas for Bitmap<'_> {
         // Plotters puts the baseline half a font size below the top of a bitmap text.
         text_at(&mut self.backend, text, self.scale, size, size / 2.0)
     }
+
+    fn picture(&mut self, picture: &Picture) -> Result<(), String> {
+        let Picture { at, width, height, .. } = picture;
+        let x = |column: u32| at.left + at.width() * f64::from(column) / f64::from(*width);
+        let y = |row: u32| at.top + at.height() * f64::from(row) / f64::from(*height);
+        let places = (0..*height).flat_map(|row| (0..*width).map(move |column| (column, row)));
+        for ((column, row), &color) in places.zip(&picture.pixels) {
+            let (left, top, right, bottom) = (x(column), y(row), x(column + 1), y(row + 1));
+            let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
+            self.fill(&corners, color, 1.0)?;
+        }
+        Ok(())
+    }
 }
 
 fn angle(twelfths: u32) -> f64 {
@@ -207,6 +233,8 @@ fn angle(twelfths: u32) -> f64 {
 
 struct Vector<'a> {
     backend: SVGBackend<'a>,
+    /// The elements of the pictures, to be put in at the end.
+    pictures: String,
 }
 
 impl Canvas for Vector<'_> {
@@ -230,6 +258,40 @@ impl Canvas for Vector<'_> {
         // Plotters writes a font size of `size / 1.24` and moves the baseline of a text hung by its top down by 0.76 em.
         text_at(&mut self.backend, text, f64::from(SVG_UNITS), em * 1.24, em * 0.76)
     }
+
+    fn picture(&mut self, picture: &Picture) -> Result<(), String> {
+        let bytes: Vec<u8> = picture
+            .pixels
+            .iter()
+            .flat_map(|color| [color.0, color.1, color.2])
+            .collect();
+        let png = encode(&bytes, picture.width, picture.height)?;
+        let (left, top) = svg_point(&(picture.at.left, picture.at.top));
+        let (right, bottom) = svg_point(&(picture.at.right, picture.at.bottom));
+        let _ = writeln!(
+            self.pictures,
+            "<image x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
+             style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>",
+            right - left,
+            bottom - top,
+            base64(&png)
+        );
+        Ok(())
+    }
+}
+
+/// Bytes as text (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digits = |chunk: &[u8]| {
+        let bits = chunk.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let length = chunk.len();
+        (0..4).map(move |index| match index <= length {
+            true => char::from(DIGITS[(bits >> (18 - 6 * index) & 63) as usize]),
+            false => '=',
+        })
+    };
+    bytes.chunks(3).flat_map(digits).collect()
 }
 
 fn svg_point(&(x, y): &Point) -> (i32, i32) {
@@ -282,7 +344,66 @@ fn average(pixels: &[u8], width: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::dashes;
+    use super::{base64, dashes, png, svg};
+    use crate::plot::scene::{Picture, Rectangle, Scene};
+    use crate::plot::theme::Color;
+
+    /// The test vectors of RFC 4648, section 10.
+    #[test]
+    fn base64_agrees_with_its_standard() {
+        let words = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|word| base64(word.as_bytes()));
+        assert_eq!(words, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+    }
+
+    #[test]
+    fn a_picture_keeps_its_pixels() {
+        let colors = [
+            [250, 0, 0],
+            [0, 250, 0],
+            [0, 0, 250],
+            [250, 250, 0],
+            [1, 2, 3],
+            [9, 9, 9],
+        ];
+        let mut scene = Scene::new(40.0, 30.0);
+        scene.picture(Picture {
+            at: Rectangle {
+                left: 5.0,
+                top: 5.0,
+                right: 35.0,
+                bottom: 25.0,
+            },
+            width: 3,
+            height: 2,
+            pixels: colors.map(|[r, g, b]| Color(r, g, b)).to_vec(),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let (drawn, vectors) = (folder.path().join("a.png"), folder.path().join("a.svg"));
+        png(&scene, &drawn).unwrap();
+        svg(&scene, &vectors).unwrap();
+
+        let mut reader = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(drawn).unwrap()))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        for y in 0..60 {
+            for x in 0..80 {
+                // Two pixels for a logical one; a tile is 20 by 20 pixels and begins at (10, 10).
+                let inside = (10..70).contains(&x) && (10..50).contains(&y);
+                let expected = match inside {
+                    true => colors[(y - 10) / 20 * 3 + (x - 10) / 20],
+                    false => [255; 3],
+                };
+                let at = 3 * (80 * y + x);
+                assert_eq!(pixels[at..at + 3], expected, "({x}, {y})");
+            }
+        }
+        let text = std::fs::read_to_string(vectors).unwrap();
+        let element = "<image x=\"100\" y=\"100\" width=\"600\" height=\"400\" preserveAspectRatio=\"none\" \
+                       style=\"image-rendering:pixelated\" href=\"data:image/png;base64,iVBORw0KGgo";
+        assert!(text.contains(element) && text.trim_end().ends_with("</svg>"), "{text}");
+    }
 
     #[test]
     fn dashes_carry_over_corners() {

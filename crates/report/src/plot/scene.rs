@@ -24,6 +24,19 @@ pub(crate) enum Shape {
         stroke: Stroke,
     },
     Text(Text),
+    Picture(Picture),
+}
+
+/// A photograph, each of its pixels an upright rectangle of one colour. Nothing is drawn over it.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    pub(crate) at: Rectangle,
+    /// Pixels from left to right.
+    pub(crate) width: u32,
+    /// Pixels from top to bottom.
+    pub(crate) height: u32,
+    /// Row by row from the top.
+    pub(crate) pixels: Vec<Color>,
 }
 
 /// A line of text. `at` is on its baseline, at the end or middle that `align` names.
@@ -153,6 +166,10 @@ impl Scene {
 
     pub(crate) fn text(&mut self, text: Text) {
         self.shapes.push(Shape::Text(text));
+    }
+
+    pub(crate) fn picture(&mut self, picture: Picture) {
+        self.shapes.push(Shape::Picture(picture));
     }
 
     /// A marker of the given half-width: filled with a white rim, or open with a coloured one.

@@ -226,7 +226,7 @@ impl Family {
 
 impl Color {
     /// Towards white for a positive share, towards black for a negative one.
-    fn shade(self, share: f64) -> Self {
+    pub(crate) fn shade(self, share: f64) -> Self {
         self.mix(if share > 0.0 { WHITE } else { BLACK }, share.abs())
     }
 

@@ -1,6 +1,7 @@
 //! Made-up but plausible results, for tests and for looking at plots; no run ever gave these numbers.
 #![allow(dead_code, reason = "every test uses another part")]
 
+pub(crate) mod history;
 pub(crate) mod settings;
 
 use dynaprune_report::{AgreementInput, EpochRow, Planned, RunRow, ScoreColumn, ScoreRow, ScoringRunRow};
