@@ -304,6 +304,7 @@ fn legend(shown: &[Traced]) -> Legend {
     Legend {
         methods: Vec::new(),
         others: others.map(|(text, stroke)| (text, Sample::Line(stroke))).into(),
+        others_heading: None,
         baseline_marker: false,
     }
 }

@@ -267,6 +267,7 @@ fn legend() -> Legend {
                 Sample::Line(BINOMIAL),
             ),
         ],
+        others_heading: None,
         baseline_marker: false,
     }
 }

@@ -13,14 +13,14 @@ pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) range: (f64, f64),
     pub(crate) ticks: Vec<f64>,
-    scale: Scale,
+    pub(crate) scale: Scale,
     /// Whether the marks are the values themselves: each has as many decimals as it needs, and numbers that would touch the
     /// one before them are left out.
-    at_values: bool,
+    pub(crate) at_values: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
+pub(crate) enum Scale {
     Linear,
     Logarithmic,
 }

@@ -11,7 +11,6 @@ const SAMPLE: f64 = 36.0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sample {
     Line(Stroke),
-    Bar(Color),
     Band,
     Whisker,
     Bar(Color),
@@ -69,14 +68,6 @@ impl Legend {
             let middle = y - 0.36 * LEGEND_SIZE;
             match sample {
                 Sample::Line(stroke) => scene.line(vec![(left, middle), (left + SAMPLE, middle)], *stroke),
-                Sample::Bar(color) => {
-                    let (top, bottom, right) = (middle - 6.0, middle + 6.0, left + SAMPLE);
-                    scene.area(
-                        vec![(left, top), (right, top), (right, bottom), (left, bottom)],
-                        *color,
-                        1.0,
-                    );
-                }
                 Sample::Whisker => {
                     let center = left + SAMPLE / 2.0;
                     scene.line(vec![(center, middle - 9.0), (center, middle + 9.0)], WHISKER);
