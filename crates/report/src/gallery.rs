@@ -161,11 +161,11 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
     }
 }
 
-/// The results section of a README that lies beside `docs`: the first figure and the scoreboard of each gallery.
+/// The results section of a README that lies beside `docs`: the first figure of the first gallery, and the scoreboard of each.
 #[must_use]
 pub fn results_section(galleries: &[ProfileGallery]) -> String {
     let mut text = String::new();
-    for gallery in galleries {
+    for (index, gallery) in galleries.iter().enumerate() {
         let folder = format!("docs/figures/{}", gallery.profile);
         let _ = writeln!(
             text,
@@ -173,7 +173,8 @@ pub fn results_section(galleries: &[ProfileGallery]) -> String {
             gallery.profile,
             gallery.summary.trim_end_matches('.')
         );
-        if let Some(figure) = gallery.figures.iter().find(|figure| !figure.is_table()) {
+        let picture = gallery.figures.iter().find(|figure| !figure.is_table());
+        if let Some(figure) = picture.filter(|_| index == 0) {
             let (id, title) = (figure.id(), figure.title());
             let _ = writeln!(text, "[![{title}]({folder}/{id}.png)]({folder}/{id}.md)\n");
         }

@@ -106,7 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         tell(args, String::new);
     }
-    if let Some(profile) = args.profile.as_ref().filter(|_| !args.dry_run) {
+    // The gallery is that of the profile as it is.
+    let is_usual = args.seeds.is_none() && !args.dry_run;
+    if let Some(profile) = args.profile.as_ref().filter(|_| is_usual) {
         let (results, docs, data) = (&args.results, &args.docs, &args.data_dir);
         report::gallery(profile, results.as_deref(), docs.as_deref(), data.as_deref())?;
     }
