@@ -31,7 +31,7 @@ pub(super) fn facts(data: &Data) -> Vec<(String, String)> {
             }),
         ),
     ];
-    facts.extend(by_method(data, "selection", |run| section(run, &["selection"])));
+    facts.extend(by_method(data, "selection", selection));
     facts.extend(by_method(data, "options", |run| section(run, &["method", "options"])));
     facts.extend([
         ("precision".to_owned(), all(|run| run.precision.clone())),
@@ -111,6 +111,19 @@ fn by_method(data: &Data, what: &str, section: fn(&RunRow) -> Option<Map<String,
         .into_iter()
         .map(|(text, labels)| (format!("{what}: {}", labels.join(", ")), text))
         .collect()
+}
+
+/// How a run selects. Of a run whose selections it counts only the method is named: the rest is as in the run itself.
+fn selection(run: &RunRow) -> Option<Map<String, Value>> {
+    let mut selection = section(run, &["selection"])?;
+    if let Some(of) = selection
+        .get_mut("static_scores")
+        .and_then(|scores| scores.get_mut("of"))
+    {
+        let method = of.pointer("/method/name").and_then(Value::as_str).unwrap_or_default();
+        *of = Value::String(format!("{method} at the same s and seed"));
+    }
+    Some(selection)
 }
 
 /// An object in the run's spec.
