@@ -46,10 +46,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for grid in &grids {
         let (mut runs, epochs) = made_up::rows(grid);
         let planned = made_up::history::planned(&runs);
-        // At full scale three fractions and one data set are enough to see.
-        let is_shown =
-            |run: &&RunRow| run.dataset == grid.datasets[0] && [0.3, 0.5, 0.7].contains(&run.pruned_fraction);
-        let mut history = made_up::history::history(&runs.iter().filter(is_shown).cloned().collect::<Vec<_>>());
+        // At full scale a few kept sets are enough to see.
+        let is_shown = |s: f64, seed| grid.profile != "paper" || ([0.5, 0.7].contains(&s) && seed < 2);
+        let of_history = |run: &&RunRow| is_shown(run.pruned_fraction, run.seed);
+        let mut history = made_up::history::history(&runs.iter().filter(of_history).cloned().collect::<Vec<_>>());
+        let shown = planned.iter().filter(|run| is_shown(run.pruned_fraction, run.seed));
+        let shown: Vec<Planned> = shown.cloned().collect();
         if grid.profile == "fast" {
             // Two runs are missing and one diverged.
             runs.drain(7..9);
@@ -62,7 +64,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             epochs: epochs.clone(),
             ..RunRows::default()
         })?;
-        for (id, kind, title) in made_up::FIGURES.iter().chain(made_up::history::FIGURES) {
+        let on_runs = made_up::FIGURES.iter().map(|figure| (figure, &planned));
+        let on_samples = made_up::history::FIGURES.iter().map(|figure| (figure, &shown));
+        for ((id, kind, title), planned) in on_runs.chain(on_samples) {
             let command = format!("cargo xtask reproduce {id} --profile {}", grid.profile);
             let input = FigureInput {
                 id,
@@ -76,7 +80,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 profile: grid.profile,
                 profile_summary: "made-up numbers",
                 command: &command,
-                planned: &planned,
+                planned,
                 runs: &runs,
                 epochs: &epochs,
                 history: &history,

@@ -185,7 +185,7 @@ fn intervals_decide_at_several_seeds() {
         line("| random-dynamic | 70 % | 6 |").contains(", undecided |"),
         "{page}"
     );
-    contains(&line("- `ucb` at s = 70 %"), &["(more)"]);
+    contains(&line("- `ucb` at s = 70 %"), &["(more than random)"]);
     contains(&line("| forget | ucb |"), &[" ± "]);
     assert!(csv.lines().skip(1).all(|row| row.contains(",0.7,")), "{csv}");
 }
@@ -328,6 +328,13 @@ fn runs_without_a_record_are_named_and_none_at_all_draws_nothing() {
     case.history.traces.clear();
     assert!(case.write("turnover", docs.path()).is_ok());
     assert!(case.write("score-trajectories", docs.path()).is_err());
+}
+
+#[test]
+fn methods_without_scores_have_no_trajectories_to_lack() {
+    let [page, csv, _] = Case::made_up(&["random-dynamic", "ucb"], 1).texts("score-trajectories");
+    assert!(!page.contains("No usable record"), "{page}");
+    assert!(csv.lines().skip(1).all(|row| row.starts_with("cifar10,ucb,")), "{csv}");
 }
 
 #[test]

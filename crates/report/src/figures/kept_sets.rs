@@ -13,8 +13,10 @@ use crate::statistics::Summary;
 use crate::{Error, RunRow, SelectionRow};
 
 /// What every picture and page of such a figure says of the rounds.
-pub(super) const COUNTED: &str =
-    "Rounds of scored methods count from the first that had scores: the one before it is drawn at random";
+pub(super) const COUNTED: &str = "Of scored methods, rounds count from the first that had scores";
+
+/// Why, for the page.
+pub(super) const NOT_COUNTED: &str = "before it they train on a random draw or on all samples (`first_round`)";
 
 /// All that is recorded of the drawn runs.
 pub(super) struct Recorded<'a> {
@@ -109,6 +111,15 @@ impl<'a> Recorded<'a> {
             self.without.extend(without.iter().map(|chosen| chosen.planned));
         }
         self.groups.retain(|group| !group.runs.is_empty());
+        self
+    }
+
+    /// Only methods that choose by scores: others cannot have a record of any.
+    pub(super) fn scored(mut self) -> Self {
+        let is_scored = |planned: &Planned| planned.settings.contains_key("score");
+        let has_scores = |group: &Group| group.runs.iter().any(|chosen| is_scored(chosen.planned));
+        self.groups.retain(has_scores);
+        self.without.retain(|planned| is_scored(planned));
         self
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::data::{Data, dataset_title, joined, percent};
-use super::kept_sets::{COUNTED, Chosen, Frequency, Group, Recorded, in_percent};
+use super::kept_sets::{COUNTED, Chosen, Frequency, Group, NOT_COUNTED, Recorded, in_percent};
 use super::numbers::{Numbers, optional};
 use super::{Drawing, FigureKind, SampleImage, Setting, findings};
 use crate::plot::axes::{Axis, Panel};
@@ -94,6 +94,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         traces.entry(&trace.run_id).or_default().push(trace);
     }
     let recorded = Recorded::of(data)
+        .scored()
         .only(|chosen| traces.contains_key(&*chosen.run.run_id))
         .at_largest_fraction()
         .or_nothing_to_draw()?;
@@ -110,8 +111,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     words.subtitles.insert(
         0,
         format!(
-            "s = {fractions} %, one run of each method (seed {seeds}); never, sometimes or always in the kept sets after the \
-             random first"
+            "s = {fractions} %, seed {seeds}; never, sometimes or always kept, counted from the first round that had scores"
         ),
     );
     words.notes.extend(gaps.iter().cloned());
@@ -501,7 +501,7 @@ fn statements(shown: &[Traced], gaps: Option<String>) -> String {
         let (group, line) = (run.group, run.group.line);
         let _ = writeln!(
             text,
-            "{}: `{}` at s = {} %. {COUNTED} (R = {} here). *Share*: of all samples, mean over {} seed{} ± half of the 95 % t \
+            "{}: `{}` at s = {} %. {COUNTED}: {NOT_COUNTED}; here R = {}. *Share*: of all samples, mean over {} seed{} ± half of the 95 % t \
              interval. *Traced* and scores ({}): of the run with seed {}.\n",
             dataset_title(line.dataset),
             line.label,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use statrs::distribution::{Binomial, Discrete as _};
 
 use super::data::{Data, dataset_title, percent};
-use super::kept_sets::{COUNTED, Frequency, Group, Recorded, in_percent, summary};
+use super::kept_sets::{COUNTED, Frequency, Group, NOT_COUNTED, Recorded, in_percent, summary};
 use super::numbers::{self, Numbers};
 use super::{Drawing, FigureKind, findings};
 use crate::Error;
@@ -27,7 +27,7 @@ pub(super) const KIND: FigureKind = FigureKind {
 };
 
 /// Bins between never and always, at most.
-const INNER_BINS: u32 = 33;
+const INNER_BINS: u32 = 66;
 /// Panels beside each other, at most.
 const BESIDE: usize = 4;
 
@@ -85,9 +85,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     text += &table(&recorded, &histograms);
 
     let mut words = data.words();
-    words
-        .subtitles
-        .insert(0, format!("{COUNTED}; random-dynamic: every draw"));
+    words.subtitles.insert(0, format!("{COUNTED}; of random-dynamic, all"));
     words.notes.extend(gaps);
     Ok(Drawing {
         scene: Some(scene(&words, &recorded, &histograms)),
@@ -365,8 +363,8 @@ fn rectangle(scene: &mut Scene, rectangle: &Rectangle, color: Color) {
 fn table(recorded: &Recorded, histograms: &[Histogram]) -> String {
     let mut text = format!(
         "How many of R rounds selected a sample, as shares of all samples in percent: mean over the seeds ± half of the 95 % t \
-         interval, beside what choosing K of N samples at random in each round would give. {COUNTED}; every draw of \
-         `random-dynamic` counts. *Variance*: that of the counts over that of the binomial, 1 for a random choice; the more a \
+         interval, beside what choosing K of N samples at random in each round would give. {COUNTED}: \
+         {NOT_COUNTED}; every draw of `random-dynamic` counts. *Variance*: that of the counts over that of the binomial, 1 for a random choice; the more a \
          method keeps wanting the same samples, the larger.\n\n"
     );
     for dataset in recorded.datasets() {
@@ -414,14 +412,23 @@ fn rows<'a>(histogram: &'a Histogram) -> impl Iterator<Item = Vec<String>> + 'a 
         row.push(group.pruned_fraction.to_string());
         row.extend([group.rounds(), from, to].map(|number| number.to_string()));
         row.extend(numbers::summary(&histogram.shares[index]));
-        row.extend([histogram.binomial[index], group.kept_share()].map(|share| share.to_string()));
+        row.extend([probability(histogram.binomial[index]), group.kept_share().to_string()]);
         row
     })
 }
 
+/// In scientific notation where it is tiny, as far from the mean it is.
+fn probability(value: f64) -> String {
+    if value < 1e-6 {
+        format!("{value:e}")
+    } else {
+        value.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{binned, bins, rounds_selected};
+    use super::{binned, bins, probability, rounds_selected};
 
     fn close(found: f64, expected: f64) {
         assert!(
@@ -435,7 +442,7 @@ mod tests {
     /// from scipy import stats
     /// print([stats.binom.pmf(k, 19, 0.3) for k in (0, 1, 6, 19)])
     /// b = stats.binom(100, 0.7)
-    /// print([b.cdf(high) - b.cdf(low - 1) for low, high in ((67, 69), (70, 72))])
+    /// print([b.pmf(k) + b.pmf(k + 1) for k in (69, 71)])
     /// ```
     #[test]
     fn a_random_choice_agrees_with_scipy() {
@@ -452,9 +459,17 @@ mod tests {
         let bins = bins(100);
         let shares = binned(&rounds_selected(0.7, 100), &bins);
         let share = |bin| shares[bins.iter().position(|&other| other == bin).unwrap()];
-        close(share((67, 69)), 0.2301341604734689);
-        close(share((70, 72)), 0.25275744021104707);
+        close(share((69, 70)), 0.1707682499986814);
+        close(share((71, 72)), 0.165973575457619);
         close(shares.iter().sum(), 1.0);
+    }
+
+    #[test]
+    fn tiny_probabilities_are_short_numbers() {
+        for (value, text) in [(0.25, "0.25"), (0.0, "0e0"), (5.2e-53, "5.2e-53")] {
+            assert_eq!(probability(value), text);
+            assert_eq!(text.parse(), Ok(value));
+        }
     }
 
     #[test]
@@ -463,7 +478,7 @@ mod tests {
         assert_eq!(bins(3), [(0, 0), (1, 1), (2, 2), (3, 3)]);
         for rounds in 1..=250 {
             let bins = bins(rounds);
-            assert!(bins.len() <= 35, "{rounds}: {} bins", bins.len());
+            assert!(bins.len() <= 68, "{rounds}: {} bins", bins.len());
             assert_eq!((bins[0], bins[bins.len() - 1]), ((0, 0), (rounds, rounds)));
             let counts: Vec<u32> = bins.into_iter().flat_map(|(from, to)| from..=to).collect();
             assert_eq!(counts, (0..=rounds).collect::<Vec<_>>());

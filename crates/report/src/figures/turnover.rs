@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Data, dataset_title, joined, percent};
-use super::kept_sets::{COUNTED, Chosen, Group, Recorded, in_percent, summary};
+use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent, summary};
 use super::numbers::{self, Numbers};
 use super::{Drawing, FigureKind, StaticRanking, findings};
 use crate::plot::axes::{Axis, Panel};
@@ -81,6 +81,11 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .iter()
         .map(|dataset| curves(data, &recorded, dataset))
         .collect();
+    let points = panels.iter().flatten().flatten().flat_map(|curve| &curve.points);
+    let mut intervals = points.filter_map(|(_, summary)| summary.interval());
+    if intervals.any(|(low, high)| low < 0.0 || high > 1.0) {
+        words.notes.push("Bands that reach beyond a panel are cut.".to_owned());
+    }
     let columns = if panels.iter().all(|panels| panels.len() == 1) {
         1
     } else {
@@ -345,7 +350,8 @@ fn statements(recorded: &Recorded, panels: &[Vec<Vec<Curve>>], notes: &[String])
     }
     let _ = writeln!(
         text,
-        "Means over the seeds ± half of the 95 % t interval. {COUNTED}, so no overlap with that one is shown.\n"
+        "Means over the seeds ± half of the 95 % t interval, not adjusted for the number of comparisons. {COUNTED}: \
+         {NOT_COUNTED}.\n"
     );
     for panels in panels {
         let Some((successive, rankings)) = panels.split_first() else {
@@ -451,8 +457,8 @@ fn persistence(recorded: &Recorded, dataset: &str) -> String {
         let in_percent = in_percent(&shared);
         let verdict = match in_percent.interval() {
             None => "n = 1: no interval, undecided",
-            Some((low, _)) if low > random => "more",
-            Some((_, high)) if high < random => "fewer",
+            Some((low, _)) if low > random => "more than random",
+            Some((_, high)) if high < random => "fewer than random",
             Some(_) => "undecided",
         };
         let _ = writeln!(
