@@ -301,7 +301,7 @@ fn a_heat_map_shows_means_and_gaps() {
 
     case.runs.retain(|run| run.seed == 0);
     let [page, _, svg] = case.texts();
-    check(&page, &["(n = 1: no interval, undecided)"]);
+    check(&page, &["undecided (n = 1)"]);
     assert!(!svg.contains('±'), "{svg}");
 }
 

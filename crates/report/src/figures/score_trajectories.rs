@@ -475,14 +475,7 @@ fn name(class: &str, limit: f64) -> Vec<String> {
     let size = NOTE_SIZE - 1.0;
     let mut lines = fonts::wrap(&class.replace('_', " "), size, false, limit);
     lines.truncate(NAME_LINES);
-    for line in &mut lines {
-        let cut = fonts::width(line, size, false) > limit;
-        while cut && fonts::width(&format!("{line}…"), size, false) > limit && line.pop().is_some() {}
-        if cut {
-            line.push('…');
-        }
-    }
-    lines
+    lines.iter().map(|line| fonts::cut(line, size, false, limit)).collect()
 }
 
 fn capitalised(word: &str) -> String {

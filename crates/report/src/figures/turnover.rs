@@ -10,10 +10,11 @@ use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent
 use super::numbers::{self, Numbers};
 use super::{Drawing, FigureKind, StaticRanking, findings};
 use crate::plot::axes::{Axis, Panel};
+use crate::plot::fonts;
 use crate::plot::layout;
 use crate::plot::legend::{Legend, Sample};
 use crate::plot::scene::Scene;
-use crate::plot::theme::{MARKER_RADIUS, REFERENCE, Stroke};
+use crate::plot::theme::{LABEL_SIZE, MARKER_RADIUS, REFERENCE, Stroke};
 use crate::statistics::Summary;
 use crate::{Error, SelectionRow};
 
@@ -113,7 +114,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
                 _ => format!("{}: ", dataset_title(dataset)),
             };
             if grid.has_headings() {
-                panel.heading(&mut scene, &format!("{dataset}{}", first.compared.heading()));
+                let heading = format!("{dataset}{}", first.compared.heading());
+                let limit = panel.inside.width() + 20.0;
+                panel.heading(&mut scene, &fonts::cut(&heading, LABEL_SIZE, true, limit));
             }
         }
         row += panels.len().div_ceil(columns);

@@ -84,6 +84,21 @@ fn pieces(word: &str, fits: &impl Fn(&str) -> bool) -> Vec<String> {
     pieces
 }
 
+/// As much of a line as fits into `limit` pixels, with an ellipsis if that is not all.
+pub(crate) fn cut(line: &str, size: f64, bold: bool, limit: f64) -> String {
+    if width(line, size, bold) <= limit {
+        return line.to_owned();
+    }
+    let mut kept = line.to_owned();
+    while kept.pop().is_some() {
+        let shortened = format!("{}…", kept.trim_end());
+        if width(&shortened, size, bold) <= limit {
+            return shortened;
+        }
+    }
+    String::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{wrap, wrap_tightly};

@@ -172,7 +172,7 @@ fn of_recipes() {
         mistake(
             method,
             "{ name = \"static\", scorer = \"el2n\", scores = \"a.parquet\" }",
-            "expected `scorer` or `scores`, found both",
+            "expected one of `scorer`, `scores` and `counts_of`, found two",
             "\"a.parquet\"",
         ),
         mistake(
