@@ -190,7 +190,7 @@ fn of_recipes() {
         mistake(
             method,
             "{ name = \"static\", scorer = \"input-norm\", runs = 2 }",
-            "unknown key `runs` in `method`, expected one of: `name`, `scorer`, `scores`",
+            "unknown key `runs` in `method`, expected one of: `name`, `scorer`, `scores`, `counts_of`, `class_balance`",
             "runs",
         ),
         mistake(
