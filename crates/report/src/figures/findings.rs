@@ -13,6 +13,14 @@ pub(super) struct Against<'a> {
     pub(super) counts: &'a dyn Fn(&Line) -> bool,
 }
 
+/// A table whose comparisons are still to be decided.
+struct Table<'a> {
+    /// What stands above the rows.
+    head: String,
+    /// The label and the cells of each row.
+    rows: Vec<(&'a str, Vec<Compared>)>,
+}
+
 /// A comparison of two cells.
 enum Compared {
     /// One of the cells, or a seed of both, is missing: why.
@@ -41,8 +49,7 @@ pub(super) fn differences(
 /// tables are one family: what is decided is decided by p-values that are adjusted for their number.
 pub(super) fn comparisons(data: &Data, tables: &[Against], fractions: impl Fn(&str) -> Vec<f64>) -> String {
     let mut members: Vec<(Summary, f64)> = Vec::new();
-    // The head of each table and its rows.
-    let mut shown: Vec<(String, Vec<(&str, Vec<Compared>)>)> = Vec::new();
+    let mut shown: Vec<Table> = Vec::new();
     for against in tables {
         for &dataset in &data.datasets {
             let Some(reference) = data.line(dataset, against.reference) else {
@@ -69,7 +76,7 @@ pub(super) fn comparisons(data: &Data, tables: &[Against], fractions: impl Fn(&s
                 columns.join(" | "),
                 "---|".repeat(columns.len())
             );
-            shown.push((head, rows));
+            shown.push(Table { head, rows });
         }
     }
     if shown.is_empty() {
@@ -77,9 +84,9 @@ pub(super) fn comparisons(data: &Data, tables: &[Against], fractions: impl Fn(&s
     }
     let family = Test::family(&members);
     let mut text = explanation(&family);
-    for (head, rows) in shown {
-        text += &head;
-        for (label, cells) in rows {
+    for table in shown {
+        text += &table.head;
+        for (label, cells) in table.rows {
             let cells: Vec<String> = cells
                 .iter()
                 .map(|cell| match cell {
