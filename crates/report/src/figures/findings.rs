@@ -31,7 +31,6 @@ enum Compared {
 
 /// Tables of differences in last-epoch test accuracy: the pruned lines that count against a line, at the pruned fractions
 /// given for the data set, as a family of comparisons of its own.
-#[allow(dead_code, reason = "for figures with one such table")]
 pub(super) fn differences(
     data: &Data,
     reference: &str,
