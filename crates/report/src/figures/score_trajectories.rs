@@ -641,7 +641,7 @@ mod tests {
 
     #[test]
     fn scores_have_about_three_digits() {
-        let texts = [0.0, 1.6e-7, 0.00213, 0.0713, 2.3026, 123.4].map(significant);
-        assert_eq!(texts, ["0", "1.6e-7", "0.0021", "0.0713", "2.303", "123.4"]);
+        let texts = [0.0, 1.6e-7, 0.00213, 0.0713, 2.3126, 123.4].map(significant);
+        assert_eq!(texts, ["0", "1.6e-7", "0.0021", "0.0713", "2.313", "123.4"]);
     }
 }

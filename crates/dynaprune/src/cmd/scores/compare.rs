@@ -77,17 +77,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
     let path = workspace.profiles().join(format!("{profile}.toml"));
     let summary = Profile::load(&path, &catalog()).map_or_else(|_| String::new(), |profile| profile.summary);
+    let published = published::of(&specs);
+    let notes = match profile.as_str() {
+        "paper" => String::new(),
+        _ if published.is_empty() => String::new(),
+        _ => why_different(&tables),
+    };
     let input = AgreementInput {
         title: &format!("How far scores agree on {dataset}"),
         profile,
         profile_summary: &summary,
-        notes: "",
+        notes: &notes,
         command: &command(args),
         scores: &columns,
         samples,
         spearman: correlations,
         overlaps,
-        published: &published::of(&specs),
+        published: &published,
     };
     let default = || {
         workspace
@@ -164,6 +170,41 @@ fn column(table: &Table) -> ScoreColumn {
         label: table.label.clone(),
         details,
     }
+}
+
+/// What sets these scores apart from the published ones, which are of full scale.
+fn why_different(tables: &[Table]) -> String {
+    let mut text = String::from(
+        "The published numbers are of the full ResNet-18 on all of CIFAR-10, scored at a tenth of 200 epochs.",
+    );
+    if let Some(spec) = tables.iter().find_map(|table| table.spec.as_ref()) {
+        let options = spec.model.options.iter().map(|(name, value)| format!("{name} {value}"));
+        text += &format!(
+            " Here {} ({}) trains on {} samples for {} epochs.",
+            spec.model.name,
+            options.collect::<Vec<_>>().join(", "),
+            tables[0].scored.table.samples.len(),
+            spec.training.epochs
+        );
+    }
+    text += " With a narrower network and fewer samples a score depends more on the random weights of its runs, at initialisation \
+             too, and its mean over a few runs says less of the sample. That would lower every correlation between scores of \
+             different kinds; that it is the cause is not tested here.";
+    for table in tables.iter().filter(|table| table.row.scorer == "forget") {
+        let scores = &table.scored.table.scores;
+        let never = scores.iter().filter(|score| score.is_infinite()).count();
+        let mut values: Vec<u32> = scores.iter().map(|score| score.to_bits()).collect();
+        values.sort_unstable();
+        values.dedup();
+        text += &format!(
+            " `{}` has {} different values only, and {:.1} % of the samples tie at the highest because they were never learned: \
+             no order of single samples can agree with it fully.",
+            table.label,
+            values.len(),
+            100.0 * never as f64 / scores.len() as f64
+        );
+    }
+    text
 }
 
 /// A line a pair.
