@@ -37,12 +37,15 @@ impl Figure<'_> {
             true => self.history(library)?,
             false => History::default(),
         };
-        let left_out: Vec<String> = self
+        let mut left_out: Vec<String> = self
             .recipe
             .left_out(self.profile)
             .filter_map(|method| Some((&method.choice.name, method.changes.selection_period?)))
             .map(|(name, period)| format!("{name} selection_period={period}"))
             .collect();
+        // The other settings of a grid make several methods of one period.
+        left_out.sort();
+        left_out.dedup();
         let epochs = self.profile.training.epochs;
         let note = format!(
             "Left out, because a run has {epochs} epochs only: {}.",
