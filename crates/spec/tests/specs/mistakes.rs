@@ -214,7 +214,8 @@ fn of_recipes() {
         mistake(
             "c = 0.5",
             "clod = true",
-            "unknown key `clod` in `method`, expected one of: `name`, `c`, `cold`",
+            "unknown key `clod` in `method`, expected one of: `name`, `c`, `cold`, `selection_period`, `class_balance`, \
+             `score`, `score_source`, `first_round`, `ema_weight`",
             "clod",
         )
         .hint("did you mean `cold`?"),
@@ -240,7 +241,7 @@ fn of_recipes() {
         mistake(
             method,
             "{ name = \"random-static\", redraw = \"epoch\" }",
-            "unknown key `redraw` in `method`, expected one of: `name`",
+            "unknown key `redraw` in `method`, expected one of: `name`, `class_balance`",
             "redraw",
         ),
     ];
