@@ -159,6 +159,8 @@ pub(super) fn p_value(p: f64) -> String {
 
 /// A number with its sign, a minus as typeset.
 pub(super) fn signed(value: f64) -> String {
+    // What rounds to nothing has no sign to lose.
+    let value = if value.abs() < 0.005 { 0.0 } else { value };
     format!("{value:+.2}").replace('-', "−")
 }
 
