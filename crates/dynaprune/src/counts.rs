@@ -9,11 +9,11 @@ use dynaprune_spec::Cell;
 use dynaprune_train::training_samples;
 
 /// What `of` tells of the samples of `dataset`: how many of its epochs trained on each. They cost what that run cost, its
-/// evaluation left out.
+/// evaluation left out. `None` if the run diverged: its selections mean nothing.
 ///
 /// # Errors
 /// If the run has no result, or none of its kept sets are recorded.
-pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Scored> {
+pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Option<Scored>> {
     let id = of.id().to_string();
     let runs = results.runs()?;
     let run = runs.iter().find(|run| run.run_id == id).ok_or_else(|| {
@@ -22,6 +22,9 @@ pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Scor
             of.label()
         )
     })?;
+    if run.diverged {
+        return Ok(None);
+    }
     let sets = results.selections()?;
     let sets: Vec<&SelectionRow> = sets.iter().filter(|set| set.run_id == id).collect();
     if sets.is_empty() {
@@ -31,7 +34,7 @@ pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Scor
         ));
     }
     let counts = SelectionRow::epochs_selected(&sets, run.epochs);
-    Ok(Scored {
+    Ok(Some(Scored {
         table: ScoreTable {
             dataset: dataset.name.clone(),
             split: SPLIT.to_owned(),
@@ -46,5 +49,5 @@ pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Scor
         threads: run.threads,
         seconds: run.method_seconds(),
         flops: run.method_flops(),
-    })
+    }))
 }

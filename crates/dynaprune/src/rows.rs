@@ -148,7 +148,10 @@ fn epoch_rows(cell: &Cell, record: &RunRecord, by: &Provenance) -> Vec<EpochRow>
 /// profile's: `ucb c=2`; of a `static` method its scores.
 pub(crate) fn method_label(cell: &Cell, profile: &Profile) -> String {
     let mut label = match &cell.selection.static_scores {
-        Some(StaticScores::SelectionCounts { of }) => format!("counts of {}", method_label(of, profile)),
+        Some(StaticScores::SelectionCounts { of }) => match method_label(of, profile) {
+            counted if counted.contains(' ') => format!("counts of ({counted})"),
+            counted => format!("counts of {counted}"),
+        },
         Some(StaticScores::Scorer(scorer)) => catalog::scorer_label(scorer),
         Some(StaticScores::Table(table)) => table.label.clone(),
         None => cell.method.name.clone(),
@@ -205,7 +208,7 @@ mod tests {
             ),
             (
                 "{ name = \"static\", counts_of = { name = \"ucb\", c = 2 } }",
-                "counts of ucb c=2",
+                "counts of (ucb c=2)",
             ),
             ("{ name = \"static\", scorer = \"el2n\" }", "el2n@2"),
             (

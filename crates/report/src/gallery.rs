@@ -23,7 +23,7 @@ pub struct ProfileGallery<'a> {
     pub summary: &'a str,
     /// The figures that could be made, in the order of the catalogue.
     pub figures: &'a [Rendered],
-    /// The id and title of those that could not, for want of runs.
+    /// The id of those that could not, and their titles with the reason.
     pub absent: &'a [(String, String)],
     /// Other pages of the profile: title and file in its folder.
     pub others: &'a [(String, String)],
@@ -81,7 +81,7 @@ impl ProfileGallery<'_> {
             let _ = writeln!(text, "```sh\n{}\n```\n", figure.command());
         }
         if !self.absent.is_empty() {
-            text += "## Not made yet\n\nNo run that these need has a result in this profile:\n\n";
+            text += "## Not made yet\n\n";
             for (id, title) in self.absent {
                 let _ = writeln!(text, "- {id}: {title}");
             }
@@ -173,7 +173,10 @@ pub fn results_section(galleries: &[ProfileGallery]) -> String {
             gallery.profile,
             gallery.summary.trim_end_matches('.')
         );
-        let picture = gallery.figures.iter().find(|figure| !figure.is_table());
+        // A figure of one's own does not take the place of the first of the catalogue.
+        let mut pictures = gallery.figures.iter().filter(|figure| !figure.is_table());
+        let first = pictures.clone().find(|figure| figure.id() == "fig1");
+        let picture = first.or_else(|| pictures.next());
         if let Some(figure) = picture.filter(|_| index == 0) {
             let (id, title) = (figure.id(), figure.title());
             let _ = writeln!(text, "[![{title}]({folder}/{id}.png)]({folder}/{id}.md)\n");

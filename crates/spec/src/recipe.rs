@@ -1,7 +1,7 @@
 //! Recipes: a claim, a figure, and the grid of runs it is drawn from.
 
 use crate::catalog::{Catalog, DatasetEntry, OptionKind};
-use crate::cell::{Cell, kept};
+use crate::cell::{Cell, FULL_SHORT, kept};
 use crate::changes::{SelectionChanges, Uses};
 use crate::choice::Choice;
 use crate::error::{Result, Source, quoted};
@@ -118,13 +118,7 @@ impl Recipe {
             let found = found.map_err(|message| self.source.error(span.clone(), message, None))?;
             // What the profile decides may make equal what was written differently.
             let same = |(other, scores): (&Method, &Option<StaticScores>)| {
-                other.choice == method.choice
-                    && other.changes.period(profile) == method.changes.period(profile)
-                    && other.changes.scoring(profile) == method.changes.scoring(profile)
-                    && other.changes.class_balance.unwrap_or(profile.class_balance)
-                        == method.changes.class_balance.unwrap_or(profile.class_balance)
-                    && counted(other) == counted(method)
-                    && is_same(scores.as_ref(), found.as_ref())
+                selects_alike(other, method, profile) && is_same(scores.as_ref(), found.as_ref())
             };
             if self.methods.iter().zip(&static_scores).any(same) {
                 let message = format!("in profile `{}` this is a method that is listed already", profile.name);
@@ -229,6 +223,20 @@ impl Recipe {
 fn is_possible(method: &Method, profile: &Profile) -> bool {
     let period = method.changes.selection_period;
     period.is_none_or(|period| period <= profile.training.epochs)
+        && counted(method).is_none_or(|method| is_possible(method, profile))
+}
+
+/// Whether two methods choose samples in the same way in a profile, apart from the scores that they rank them by.
+fn selects_alike(a: &Method, b: &Method, profile: &Profile) -> bool {
+    let balance = |method: &Method| method.changes.class_balance.unwrap_or(profile.class_balance);
+    a.choice == b.choice
+        && a.changes.period(profile) == b.changes.period(profile)
+        && a.changes.scoring(profile) == b.changes.scoring(profile)
+        && balance(a) == balance(b)
+        && match (counted(a), counted(b)) {
+            (Some(a), Some(b)) => selects_alike(a, b, profile),
+            (a, b) => a.is_none() && b.is_none(),
+        }
 }
 
 /// The method whose selections a method counts.
@@ -388,7 +396,11 @@ impl Catalog {
             true => Some(self.scores(source, &span, &choice.name, &mut rest)?),
             false => None,
         };
-        let uses = Uses { pruned, scored, rounds };
+        let uses = Uses {
+            pruned: pruned && choice.name != FULL_SHORT,
+            scored,
+            rounds,
+        };
         let changes = match &mut rest {
             Some(table) => SelectionChanges::read(table, uses)?,
             None => SelectionChanges::default(),

@@ -7,6 +7,7 @@
 //! Draft 7, which the TOML tools of editors understand. The objects' keys are sorted, so the same catalog gives the same bytes.
 
 use crate::catalog::{Catalog, Entry, MethodEntry, OptionKind, OptionSpec};
+use crate::cell::FULL_SHORT;
 use crate::changes::Uses;
 use crate::choice::{Choice, Value as OptionValue};
 use crate::training::{FIRST_ROUNDS, SCORE_SOURCES, SCORES};
@@ -415,7 +416,7 @@ fn uses(method: &MethodEntry) -> Uses {
         _ => Vec::new(),
     });
     Uses {
-        pruned: method.pruned,
+        pruned: method.pruned && method.entry.name != FULL_SHORT,
         scored: method.scored,
         rounds: words.chain([usual.clone()]).any(|choice| (method.rounds)(&choice)),
     }

@@ -192,6 +192,7 @@ impl<'a> Run<'a> {
         if selected && self.pruning.is_dynamic() {
             let scores = (scored > 0).then(|| self.pruning.observed());
             self.history.add(epoch + 1, self.pruning.selected(), scores);
+            clock.charge(&mut record.other_seconds);
         }
         Ok(())
     }

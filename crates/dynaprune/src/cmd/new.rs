@@ -3,7 +3,7 @@
 use crate::catalog::catalog;
 use crate::failure::BadInput;
 use crate::workspace::{RECIPE_SCHEMA, Workspace, spec_file};
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use dynaprune_spec::Recipe;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let source = spec_file("recipe", &args.from, &workspace.experiments())?;
     // What cannot be run is no beginning.
     Recipe::load(&source, &catalog())?;
-    let text = fs::read_to_string(&source).with_context(|| format!("cannot read `{}`", source.display()))?;
+    let text = fs::read_to_string(&source).map_err(|error| anyhow!("cannot read `{}`: {error}", source.display()))?;
     let path = workspace.experiments().join(format!("{}.toml", args.name));
     let written = File::create_new(&path).and_then(|mut file| file.write_all(begun(&text).as_bytes()));
     match written {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let message = format!("`{}` is there already, and is not overwritten", path.display());
             return Err(BadInput::new(message).into());
         }
-        Err(error) => return Err(error).with_context(|| format!("cannot write `{}`", path.display())),
+        Err(error) => return Err(anyhow!("cannot write `{}`: {error}", path.display())),
     }
     let name = &args.name;
     eprintln!(

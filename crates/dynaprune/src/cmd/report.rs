@@ -7,7 +7,7 @@ use crate::figure::Figure;
 use crate::library::Library;
 use crate::score_store::ScoreStore;
 use crate::workspace::{Workspace, spec_file, spec_names};
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use dynaprune_report::gallery::{self, Page, ProfileGallery};
 use dynaprune_report::{Error, Rendered, Results};
 use dynaprune_spec::{Catalog, Profile, Recipe};
@@ -158,12 +158,25 @@ fn figures(
 ) -> Result<Made> {
     let results = Results::new(folder, &profile.name);
     let store = ScoreStore::new(folder, &profile.name);
-    let (mut figures, mut absent) = (Vec::new(), Vec::new());
-    for recipe in recipes(&profile, workspace, catalog)? {
+    let (mut figures, mut absent) = (Vec::<Rendered>::new(), Vec::<(String, String)>::new());
+    let recipes = recipes(&profile, workspace, catalog)?;
+    let own = recipes.iter().filter(|recipe| recipe.profile.is_some());
+    let own: Vec<String> = own.map(|recipe| recipe.name.clone()).collect();
+    for recipe in &recipes {
         let files = ScoreFiles::default();
-        let cells = recipe.cells(&profile, None, &|path| files.identify(path))?;
+        let title = recipe.title.replace("{dataset}: ", "");
+        let mut is_absent = |reason: &str| absent.push((recipe.name.clone(), format!("{title} ({reason})")));
+        // What the profile cannot serve must not keep the others from their pages.
+        let cells = match recipe.cells(&profile, None, &|path| files.identify(path)) {
+            Ok(cells) => cells,
+            Err(error) => {
+                let error = error.to_string();
+                is_absent(error.lines().next().unwrap_or_default());
+                continue;
+            }
+        };
         let figure = Figure {
-            recipe: &recipe,
+            recipe,
             profile: &profile,
             cells: &cells,
             results: &results,
@@ -173,12 +186,15 @@ fn figures(
         match figure.render(library) {
             Ok(rendered) => figures.push(rendered),
             Err(error) => match error.downcast_ref() {
-                Some(Error::NothingToDraw { .. } | Error::MissingBaseline { .. }) => {
-                    absent.push((recipe.name.clone(), recipe.title.replace("{dataset}: ", "")));
-                }
-                _ => return Err(error.context(format!("{} in profile {}", recipe.name, profile.name))),
+                Some(Error::NothingToDraw { .. }) => is_absent("no run has a result"),
+                Some(Error::MissingBaseline { .. }) => is_absent("no run on full data has a result"),
+                _ => return Err(anyhow!("{} in profile {}: {error}", recipe.name, profile.name)),
             },
         }
+    }
+    // A profile that is made for recipes of its own is not short of the catalogue.
+    if figures.iter().all(|figure| own.iter().any(|name| name == figure.id())) {
+        absent.retain(|(id, _)| own.contains(id));
     }
     Ok(Made {
         others: others(&profile, docs),
@@ -188,20 +204,17 @@ fn figures(
     })
 }
 
-/// The recipes of a profile: its own, or the catalogue.
+/// The recipes of a profile: the catalogue, and those that are made for it.
 fn recipes(profile: &Profile, workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
     let folder = workspace.experiments();
-    let mut own = Vec::new();
+    let mut recipes = catalogue(workspace, catalog)?;
     for name in spec_names(&folder) {
         let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
         if recipe.profile.as_ref() == Some(&profile.name) {
-            own.push(recipe);
+            recipes.push(recipe);
         }
     }
-    match own.is_empty() {
-        true => catalogue(workspace, catalog),
-        false => Ok(own),
-    }
+    Ok(recipes)
 }
 
 /// Pages in the profile's folder on how far scores agree: their titles and files.
@@ -227,7 +240,7 @@ fn readme(docs: &Path, galleries: &[ProfileGallery]) -> Result<Option<Page>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = fs::read_to_string(&path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
     let section = gallery::results_section(galleries);
     Ok(gallery::splice(&text, &section).map(|text| Page { path, text }))
 }

@@ -94,7 +94,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if args.fresh {
         let error = BadInput::new("`all --fresh` would make runs anew that recipes share, once for each");
-        return Err(error.hint("write to another folder with `--results`").into());
+        return Err(error
+            .hint("write to other folders: `--results mine --docs mine/docs`")
+            .into());
     }
     let recipes = catalogue(&workspace, &catalog)?;
     let mut failed: Vec<String> = Vec::new();
@@ -247,7 +249,13 @@ fn make_runs(
             Some(StaticScores::Scorer(_)) => ScoreSpec::of(cell)
                 .map(|spec| score_store::read_for(&store.table_path(&spec), cell, dataset))
                 .transpose()?,
-            Some(StaticScores::SelectionCounts { of }) => Some(counts::of(of, dataset, results)?),
+            Some(StaticScores::SelectionCounts { of }) => match counts::of(of, dataset, results)? {
+                Some(scored) => Some(scored),
+                None => {
+                    progress.note(&format!("{}: left out, the run that it counts diverged", run.label()));
+                    continue;
+                }
+            },
         };
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&provenance)) {
             progress.note(&format!(

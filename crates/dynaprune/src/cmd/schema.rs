@@ -2,7 +2,7 @@
 
 use crate::catalog::catalog;
 use crate::workspace::Workspace;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use dynaprune_spec::{profile_schema, recipe_schema};
 use std::fs;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         };
     }
     for (path, text) in &files {
-        fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        fs::write(path, text).map_err(|error| anyhow!("cannot write `{}`: {error}", path.display()))?;
         eprintln!("wrote {}", path.display());
     }
     Ok(())

@@ -34,7 +34,10 @@ fn pages_are_written_and_found_stale() {
         gallery.contains("cargo xtask reproduce tiny --profile tiny"),
         "{gallery}"
     );
-    assert!(gallery.contains("- other: "), "{gallery}");
+    assert!(
+        gallery.contains("- other: ") && gallery.contains("(no run has a result)"),
+        "{gallery}"
+    );
     let index = fs::read_to_string(folder.path("docs/index.md")).unwrap();
     assert!(
         index.contains("| tiny | Test accuracy against pruned fraction | A3 | [page](figures/tiny/tiny.md) |"),
@@ -50,6 +53,18 @@ fn pages_are_written_and_found_stale() {
         "{readme}"
     );
     folder.succeed(&["report", "--check"]);
+
+    // A recipe that the profile cannot serve keeps none of the others from its page.
+    folder.write(
+        "experiments/never.toml",
+        &RECIPE.replace("\"ucb\"]", "{ name = \"static\", scorer = \"el2n\", epoch = 9 }]"),
+    );
+    folder.succeed(&["report"]);
+    let gallery = fs::read_to_string(folder.path("docs/figures/tiny/README.md")).unwrap();
+    assert!(
+        gallery.contains("(tiny.png)") && gallery.contains("- never: "),
+        "{gallery}"
+    );
 
     // A result more, and one page knows of it.
     folder.reproduce(&["--seeds", "2", "--docs", "elsewhere"]);

@@ -64,12 +64,31 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             counts: &|_| true,
         },
     ];
-    let text = findings::comparisons(data, &tables, shown);
+    let mut text = findings::comparisons(data, &tables, shown);
+    // A static set counted from a dynamic run is to be held against that run: a family of its own.
+    for (label, counted) in data
+        .lines
+        .iter()
+        .filter_map(|line| Some((line.label, counted(line.label)?)))
+    {
+        let against = Against {
+            reference: counted,
+            counts: &|line| line.label == label,
+        };
+        text += &findings::comparisons(data, &[against], shown);
+    }
     Ok(Drawing {
         scene: Some(scene),
         findings: text,
         numbers: numbers::by_fraction(data),
     })
+}
+
+/// The label of the method that a line counts the selections of: `ucb` of `counts of ucb`.
+fn counted(label: &str) -> Option<&str> {
+    let counted = label.strip_prefix("counts of ")?;
+    let bare = counted.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+    Some(bare.unwrap_or(counted))
 }
 
 fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {

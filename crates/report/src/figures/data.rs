@@ -1,6 +1,6 @@
 //! The planned runs and their results, arranged as lines of a plot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FigureInput, Planned};
 use crate::plot::layout::Words;
@@ -75,7 +75,12 @@ impl<'a> Data<'a> {
             diverged: Vec::new(),
         };
         let mut styles = Styles::default();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
         for planned in input.planned {
+            // A run that is planned twice is still one.
+            if !seen.insert(&planned.run_id) {
+                continue;
+            }
             if !data.datasets.contains(&planned.dataset.as_str()) {
                 data.datasets.push(&planned.dataset);
             }

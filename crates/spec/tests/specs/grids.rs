@@ -127,3 +127,20 @@ fn the_short_control_keeps_all_samples_and_the_steps_of_a_pruned_run() {
     // 100 epochs of ceil(700 / 64) = 11 steps.
     assert_eq!((cell.kept(1000), cell.fixed_steps(1000)), (1000, Some(1100)));
 }
+
+#[test]
+fn counted_methods_are_told_apart_by_what_they_are_in_the_profile() {
+    // The profile's period is 5.
+    let twice = message(
+        "{ name = \"static\", counts_of = \"ucb\" }, \
+         { name = \"static\", counts_of = { name = \"ucb\", selection_period = 5 } }",
+    );
+    assert!(twice.contains("is listed already"), "{twice}");
+    let text = edited(
+        RECIPE,
+        METHODS,
+        "\"full\", { name = \"static\", counts_of = { name = \"ucb\", selection_period = 101 } }",
+    );
+    let (recipe, profile) = (recipe(&text).unwrap(), profile(PROFILE).unwrap());
+    assert_eq!(recipe.left_out(&profile).count(), 1);
+}

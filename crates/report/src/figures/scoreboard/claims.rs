@@ -59,11 +59,12 @@ pub(super) const CLAIMS: &[Claim] = &[
     Claim {
         id: "A4",
         says: "That is because many samples are important to the decision boundary only some of the training time.",
-        statistic: "samples kept sometimes, of those ever kept",
+        statistic: "samples kept sometimes, of those ever kept (random sets would pass too)",
         rule: "*Compared* with half: of the samples that a scored method kept in any round after the first, the share that it did \
                not keep in all of them. A static property of the samples would give 0. *Supported* if for each method the share \
-               is above half at some s and nowhere below. That there are such samples is tested, not that they are the cause \
-               of A3; and epsilon-greedy keeps some samples at random.",
+               is above half at some s and nowhere below. Sets drawn at random would pass this test as well, with the share that \
+               stands below: it says that the methods do not follow a static property, not that they follow another. Nor is \
+               it tested that such samples are the cause of A3; and epsilon-greedy keeps some samples at random.",
         beside: "The share of all samples that was kept sometimes, and the share of those ever kept that sets drawn at random \
                  would give (a binomial count):",
         published: &[],
