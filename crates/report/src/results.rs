@@ -2,7 +2,7 @@
 //! `selections.parquet`, a row a traced sample and round in `traces.parquet`, a row a sample in each table of scores.
 
 mod columns;
-mod parquet;
+pub(crate) mod parquet;
 mod rows;
 mod scores;
 mod selections;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame, NamedFrom as _, ParquetCompression, ParquetWriter, Series};
+use polars::prelude::{Column, DataFrame, NamedFrom as _, Series};
 
 use super::data::{Data, OPERATIONS, SECONDS};
 use crate::Error;
+use crate::results::parquet;
 use crate::statistics::Summary;
 
 /// A data frame: rows of cells, an empty cell where there is no value.
@@ -42,18 +43,7 @@ impl Numbers {
             .iter()
             .enumerate()
             .map(|(index, name)| self.column(index, name));
-        let mut bytes = Vec::new();
-        DataFrame::new(self.rows.len(), columns.collect())
-            .and_then(|mut frame| {
-                ParquetWriter::new(&mut bytes)
-                    .with_compression(ParquetCompression::Zstd(None))
-                    .finish(&mut frame)
-            })
-            .map_err(|source| Error::Encode {
-                path: path.to_owned(),
-                source,
-            })?;
-        Ok(bytes)
+        parquet::encode(DataFrame::new(self.rows.len(), columns.collect()), path)
     }
 
     fn column(&self, index: usize, name: &str) -> Column {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader as _};
+use polars::prelude::{DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader as _};
 
 use super::columns::{Mismatch, Row};
 use crate::{Error, atomic};
@@ -61,8 +61,13 @@ pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
 
 /// Replaces the file. The same rows give the same bytes.
 pub(super) fn write<R: Row>(path: &Path, rows: &[R]) -> Result<(), Error> {
+    atomic::write(path, &encode(R::to_frame(rows), path)?)
+}
+
+/// A frame as the bytes of a Parquet file. `path` is for errors.
+pub(crate) fn encode(frame: PolarsResult<DataFrame>, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    R::to_frame(rows)
+    frame
         .and_then(|mut frame| {
             ParquetWriter::new(&mut bytes)
                 .with_compression(ParquetCompression::Zstd(None))
@@ -72,7 +77,7 @@ pub(super) fn write<R: Row>(path: &Path, rows: &[R]) -> Result<(), Error> {
             path: path.to_owned(),
             source,
         })?;
-    atomic::write(path, &bytes)
+    Ok(bytes)
 }
 
 fn decode(bytes: Vec<u8>) -> Result<DataFrame, String> {
