@@ -158,11 +158,8 @@ fn figures(
 ) -> Result<Made> {
     let results = Results::new(folder, &profile.name);
     let store = ScoreStore::new(folder, &profile.name);
-    let (mut figures, mut absent) = (Vec::<Rendered>::new(), Vec::<(String, String)>::new());
-    let recipes = recipes(&profile, workspace, catalog)?;
-    let own = recipes.iter().filter(|recipe| recipe.profile.is_some());
-    let own: Vec<String> = own.map(|recipe| recipe.name.clone()).collect();
-    for recipe in &recipes {
+    let (mut figures, mut absent) = (Vec::new(), Vec::new());
+    for recipe in &recipes(&profile, workspace, catalog)? {
         let files = ScoreFiles::default();
         let title = recipe.title.replace("{dataset}: ", "");
         let mut is_absent = |reason: &str| absent.push((recipe.name.clone(), format!("{title} ({reason})")));
@@ -192,10 +189,6 @@ fn figures(
             },
         }
     }
-    // A profile that is made for recipes of its own is not short of the catalogue.
-    if figures.iter().all(|figure| own.iter().any(|name| name == figure.id())) {
-        absent.retain(|(id, _)| own.contains(id));
-    }
     Ok(Made {
         others: others(&profile, docs),
         profile,
@@ -204,16 +197,22 @@ fn figures(
     })
 }
 
-/// The recipes of a profile: the catalogue, and those that are made for it.
+/// The recipes of a profile: the catalogue, and those that are made for it. One that is for recipes of its own, and no rung of
+/// the ladder, has these alone.
 fn recipes(profile: &Profile, workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
     let folder = workspace.experiments();
-    let mut recipes = catalogue(workspace, catalog)?;
+    let mut own = Vec::new();
     for name in spec_names(&folder) {
         let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
         if recipe.profile.as_ref() == Some(&profile.name) {
-            recipes.push(recipe);
+            own.push(recipe);
         }
     }
+    if !own.is_empty() && !ORDER.contains(&profile.name.as_str()) {
+        return Ok(own);
+    }
+    let mut recipes = catalogue(workspace, catalog)?;
+    recipes.extend(own);
     Ok(recipes)
 }
 
