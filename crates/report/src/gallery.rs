@@ -182,7 +182,14 @@ pub fn results_section(galleries: &[ProfileGallery]) -> String {
             let _ = writeln!(text, "[![{title}]({folder}/{id}.png)]({folder}/{id}.md)\n");
         }
         if let Some(table) = gallery.figures.iter().find(|figure| figure.is_scoreboard()) {
-            let _ = writeln!(text, "{}\n", table.findings());
+            // Its page has the details.
+            let board = table.findings().split("<details>").next().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{}\n\n[How each claim is tested, and every comparison]({folder}/{}.md).",
+                board.trim_end(),
+                table.id()
+            );
         }
         let _ = writeln!(text, "[All its figures and tables]({folder}/README.md).\n");
     }
