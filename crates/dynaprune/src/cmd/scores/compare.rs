@@ -196,12 +196,15 @@ fn why_different(tables: &[Table]) -> String {
         let mut values: Vec<u32> = scores.iter().map(|score| score.to_bits()).collect();
         values.sort_unstable();
         values.dedup();
+        let share = 100.0 * never as f64 / scores.len() as f64;
+        let ties = match never {
+            0 => String::new(),
+            _ => format!(", and {share:.1} % of the samples tie at the highest, never learned"),
+        };
         text += &format!(
-            " `{}` has {} different values only, and {:.1} % of the samples tie at the highest because they were never learned: \
-             no order of single samples can agree with it fully.",
+            " `{}` has {} different values only{ties}: no order of single samples can agree with it fully.",
             table.label,
             values.len(),
-            100.0 * never as f64 / scores.len() as f64
         );
     }
     text
