@@ -115,7 +115,7 @@ fn images(spec: &DatasetSpec, cells: &[Cell], dataset: &Dataset) -> Result<Vec<S
         return Ok(Vec::new());
     };
     let samples = training_samples(cell, dataset)?;
-    let positions = traced_positions(&samples, dataset, spec.subset_seed)?;
+    let positions = traced_positions(&samples, dataset, spec.subset_seed);
     let [height, width, channels] = dataset.train.shape().map(|side| side as u32);
     let image = |position: u32| {
         let index = samples[position as usize] as usize;

@@ -9,7 +9,7 @@ mod made_up;
 
 use std::path::Path;
 
-use dynaprune_report::{Error, FigureInput, History, Planned, Results, RunRow, RunRows};
+use dynaprune_report::{Error, FigureInput, Planned, Results, RunRow, RunRows};
 use made_up::{Grid, MAIN_METHODS, settings};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,18 +72,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 id,
                 kind,
                 title,
-                claims: &[],
                 claim: "Made up.",
                 how_to_read: "Higher is better. *These numbers are made up.*",
-                axes: &[],
-                notes: &[],
                 profile: grid.profile,
                 profile_summary: "made-up numbers",
                 command: &command,
-                planned,
-                runs: &runs,
                 epochs: &epochs,
                 history: &history,
+                ..made_up::input(planned, &runs)
             };
             println!("{}", input.write(&folder.join("docs"))?.page.display());
         }
@@ -101,19 +97,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let input = FigureInput {
                     id,
                     kind,
-                    title: "Made-up numbers",
-                    claims: &[],
                     claim: "Made up.",
                     how_to_read: "*These numbers are made up.*",
                     axes: &axes,
-                    notes: &[],
-                    profile: "laptop",
                     profile_summary: "made-up numbers",
                     command: "cargo xtask reproduce",
-                    planned: &planned,
-                    runs: &runs,
-                    epochs: &[],
-                    history: &History::default(),
+                    ..made_up::input(&planned, &runs)
                 };
                 let files = input.write(&folder.join("docs"))?;
                 println!("{}", files.page.display());

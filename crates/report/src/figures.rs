@@ -16,6 +16,7 @@ mod findings;
 mod history;
 mod kept_sets;
 mod numbers;
+mod over_epochs;
 mod page;
 mod provenance;
 mod score_trajectories;
@@ -370,29 +371,17 @@ impl Rendered {
 #[cfg(test)]
 mod tests {
     use super::data::Data;
-    use super::{Drawing, FIGURES, FigureInput, History};
+    use super::{Drawing, FIGURES, FigureInput};
     use crate::made_up::{self, Grid};
     use crate::plot::scene::{Rectangle, Scene};
     use crate::{EpochRow, Planned, RunRow};
 
     fn draw(kind: &str, planned: &[Planned], runs: &[RunRow], epochs: &[EpochRow]) -> Drawing {
-        let history = History::default();
         let input = FigureInput {
-            id: "fig",
             kind,
             title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
-            axes: &[],
-            profile: "laptop",
-            profile_summary: "",
-            command: "",
-            notes: &[],
-            planned,
-            runs,
             epochs,
-            history: &history,
+            ..made_up::input(planned, runs)
         };
         let kind = FIGURES.iter().find(|registered| registered.name == kind).unwrap();
         (kind.make)(&Data::new(&input)).unwrap()
@@ -501,21 +490,8 @@ mod tests {
         let (runs, epochs) = made_up::rows(&grid);
         let planned = made_up::planned(&runs);
         let input = FigureInput {
-            id: "",
-            kind: "",
-            title: "",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
-            axes: &[],
-            profile: "",
-            profile_summary: "",
-            command: "",
-            notes: &[],
-            planned: &planned,
-            runs: &runs,
             epochs: &epochs,
-            history: &History::default(),
+            ..made_up::input(&planned, &runs)
         };
         let data = Data::new(&input);
         assert_eq!(data.lines.len(), methods.len());

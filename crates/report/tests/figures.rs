@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, History, Planned, Published, RunRow};
+use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, RunRow};
 use made_up::Grid;
 
 struct Case {
@@ -31,18 +31,12 @@ impl Case {
             id: "fig1",
             kind,
             title: "Accuracy",
-            claims: &[],
             claim: "Dynamic beats static on {dataset}.",
             how_to_read: "Higher is better.",
-            axes: &[],
-            notes: &[],
             profile,
-            profile_summary: "few samples",
             command: "cargo xtask reproduce fig1 --profile laptop",
-            planned: &self.planned,
-            runs: &self.runs,
             epochs: &self.epochs,
-            history: &History::default(),
+            ..made_up::input(&self.planned, &self.runs)
         };
         input.write(docs)
     }

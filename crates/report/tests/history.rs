@@ -75,18 +75,8 @@ impl Case {
             id: "fig7",
             kind,
             title: "Samples",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
-            axes: &[],
-            notes: &[],
-            profile: "laptop",
-            profile_summary: "few samples",
-            command: "",
-            planned: &self.planned,
-            runs: &self.runs,
-            epochs: &[],
             history: &self.history,
+            ..made_up::input(&self.planned, &self.runs)
         };
         input.write(docs)
     }

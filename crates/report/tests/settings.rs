@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use dynaprune_report::{Error, FigureFiles, FigureInput, History, Planned, RunRow, Setting};
+use dynaprune_report::{Error, FigureFiles, FigureInput, Planned, RunRow, Setting};
 use made_up::settings::{costs, epsilons, periods, weights};
 
 struct Case {
@@ -30,21 +30,11 @@ impl Case {
     fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
         let axes: Vec<String> = self.axes.iter().map(|&axis| axis.to_owned()).collect();
         let input = FigureInput {
-            id: "fig",
             kind: self.kind,
             title: "Costs",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
             axes: &axes,
-            notes: &[],
-            profile: "laptop",
-            profile_summary: "few samples",
             command: "cargo xtask reproduce fig",
-            planned: &self.planned,
-            runs: &self.runs,
-            epochs: &[],
-            history: &History::default(),
+            ..made_up::input(&self.planned, &self.runs)
         };
         input.write(docs)
     }

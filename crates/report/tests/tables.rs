@@ -68,7 +68,8 @@ impl Case {
                 ..row.clone()
             };
             self.epochs.extend(epochs.iter().map(epoch));
-            self.planned.extend(made_up::planned(std::slice::from_ref(&run)));
+            self.planned
+                .extend(made_up::history::planned(std::slice::from_ref(&run)));
             self.runs.push(run);
         }
         self
@@ -106,18 +107,11 @@ impl Case {
             id: "table",
             kind,
             title: "A table",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
-            axes: &[],
-            notes: &[],
             profile,
-            profile_summary: "few samples",
             command: "cargo xtask reproduce table",
-            planned: &self.planned,
-            runs: &self.runs,
             epochs: &self.epochs,
             history: &self.history,
+            ..made_up::input(&self.planned, &self.runs)
         };
         input.write(docs)
     }

@@ -1,6 +1,7 @@
 //! What a run remembers of its selections: the kept sets, the scores behind them, and a few samples' scores in full.
 
 use crate::error::Result;
+use crate::snapshot::{Snapshot, of_length, wrong};
 use dynaprune_datasets::{Dataset, class_balanced_subset};
 
 /// Samples whose scores are kept one by one, at most.
@@ -87,11 +88,88 @@ impl History {
         });
     }
 
+    /// Writes everything into `snapshot`; the training set has `samples` samples.
+    pub(crate) fn save(&self, samples: usize, snapshot: &mut Snapshot) {
+        let sets = &self.kept_sets;
+        let lengths = sets.iter().map(|set| set.positions.len() as u32);
+        snapshot.put("history.epochs", sets.iter().map(|set| set.epoch).collect::<Vec<_>>());
+        snapshot.put("history.kept", lengths.collect::<Vec<_>>());
+        let sets_as_bits = sets.iter().flat_map(|set| bits(samples, &set.positions));
+        snapshot.put("history.sets", sets_as_bits.collect::<Vec<u8>>());
+        let scored = sets.iter().map(|set| u8::from(set.scores.is_some()));
+        snapshot.put("history.scored", scored.collect::<Vec<_>>());
+        let summaries = sets.iter().filter_map(|set| set.scores);
+        let summaries = summaries.flat_map(|s| [s.mean, s.std, s.min, s.median, s.max]);
+        snapshot.put("history.summaries", summaries.collect::<Vec<_>>());
+        // All traces have the same rounds.
+        let rounds = self.traces.first().map_or(Vec::new(), |trace| trace.epochs.clone());
+        snapshot.put("history.traced_epochs", rounds);
+        let scores = self.traces.iter().flat_map(|trace| trace.scores.iter().copied());
+        snapshot.put("history.traced_scores", scores.collect::<Vec<_>>());
+    }
+
+    /// Goes on from what was saved of a history with the same traced samples.
+    pub(crate) fn restore(&mut self, samples: usize, snapshot: &Snapshot) -> Result<()> {
+        let epochs = snapshot.u32s("history.epochs")?;
+        let rounds = epochs.len();
+        let kept = of_length("history.kept", snapshot.u32s("history.kept")?, rounds)?;
+        let bytes = samples.div_ceil(8);
+        let sets = of_length("history.sets", snapshot.u8s("history.sets")?, rounds * bytes)?;
+        let scored = of_length("history.scored", snapshot.u8s("history.scored")?, rounds)?;
+        let with_scores = scored.iter().filter(|&&scored| scored != 0).count();
+        let summaries = snapshot.f64s("history.summaries")?;
+        let mut summaries = of_length("history.summaries", summaries, 5 * with_scores)?.chunks_exact(5);
+        let mut kept_sets = Vec::with_capacity(rounds);
+        for (round, &epoch) in epochs.iter().enumerate() {
+            let positions = positions(samples, &sets[round * bytes..(round + 1) * bytes]);
+            if positions.len() != kept[round] as usize {
+                let found = format!("a set of {}", positions.len());
+                return Err(wrong("history.sets", &found, &format!("one of {}", kept[round])));
+            }
+            let summary = |numbers: &[f64]| ScoreSummary {
+                mean: numbers[0],
+                std: numbers[1],
+                min: numbers[2],
+                median: numbers[3],
+                max: numbers[4],
+            };
+            kept_sets.push(KeptSet {
+                epoch,
+                positions,
+                scores: (scored[round] != 0).then(|| summaries.next().map(summary)).flatten(),
+            });
+        }
+        let traced = snapshot.u32s("history.traced_epochs")?;
+        let scores = snapshot.f32s("history.traced_scores")?;
+        let scores = of_length("history.traced_scores", scores, self.traces.len() * traced.len())?;
+        for (i, trace) in self.traces.iter_mut().enumerate() {
+            trace.epochs = traced.to_vec();
+            trace.scores = scores[i * traced.len()..(i + 1) * traced.len()].to_vec();
+        }
+        self.kept_sets = kept_sets;
+        Ok(())
+    }
+
     /// What is to be kept; samples that were never scored leave no trace.
     pub(crate) fn finish(self) -> (Vec<KeptSet>, Vec<Trace>) {
         let scored = self.traces.into_iter().filter(|trace| !trace.epochs.is_empty());
         (self.kept_sets, scored.collect())
     }
+}
+
+/// A set of positions below `samples` as bits, the lowest of each byte first.
+pub(crate) fn bits(samples: usize, positions: &[u32]) -> Vec<u8> {
+    let mut bits = vec![0; samples.div_ceil(8)];
+    for &position in positions {
+        bits[position as usize / 8] |= 1 << (position % 8);
+    }
+    bits
+}
+
+/// The positions below `samples` whose bits are set, ascending.
+fn positions(samples: usize, bits: &[u8]) -> Vec<u32> {
+    let is_set = |&position: &u32| bits[position as usize / 8] >> (position % 8) & 1 == 1;
+    (0..samples as u32).filter(is_set).collect()
 }
 
 impl ScoreSummary {
@@ -116,16 +194,14 @@ impl ScoreSummary {
 ///
 /// `samples` are the indices of the training set into the training split of `dataset`, as
 /// [`training_samples`](crate::training_samples) gives them; `seed` is that of the data set's subset.
-///
-/// # Errors
-/// Never for such samples.
-pub fn traced_positions(samples: &[u32], dataset: &Dataset, seed: u64) -> Result<Vec<u32>> {
+#[must_use]
+pub fn traced_positions(samples: &[u32], dataset: &Dataset, seed: u64) -> Vec<u32> {
     let labels: Vec<u16> = samples
         .iter()
         .map(|&index| dataset.train.labels[index as usize])
         .collect();
     let count = TRACED.min(labels.len());
-    Ok(class_balanced_subset(&labels, dataset.classes.len(), count, seed))
+    class_balanced_subset(&labels, dataset.classes.len(), count, seed)
 }
 
 #[cfg(test)]

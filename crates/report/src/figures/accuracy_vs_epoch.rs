@@ -7,14 +7,13 @@ use std::fmt::Write as _;
 use super::data::{Cell, Data, FULL_SHORT, Line, dataset_title, joined, percent};
 use super::findings::{self, Against};
 use super::numbers::{self, Numbers};
-use super::{Drawing, FigureKind};
-use crate::Error;
+use super::{Drawing, FigureKind, over_epochs};
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
 use crate::plot::scene::Scene;
-use crate::plot::theme::{MARKER_RADIUS, Stroke};
 use crate::statistics::Summary;
+use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-epoch",
@@ -22,9 +21,6 @@ pub(super) const KIND: FigureKind = FigureKind {
     needs_history: false,
     make,
 };
-
-/// Markers on a curve, so that it can be told apart without colour.
-const MARKERS: usize = 7;
 
 const COLUMNS: [&str; 9] = [
     "dataset",
@@ -130,72 +126,31 @@ fn curves<'a>(data: &'a Data<'a>, dataset: &str) -> Vec<Curve<'a>> {
         .collect()
 }
 
-/// The mean over the seeds at each epoch that all of them evaluated.
+/// The mean over the seeds at each epoch that all of them evaluated, in percent.
 fn by_epoch(data: &Data, cell: &Cell) -> Vec<(u32, Summary)> {
-    let runs: Vec<Vec<(u32, f64)>> = cell.runs.iter().map(|run| data.evaluated_epochs(&run.run_id)).collect();
-    let Some(first) = runs.first() else { return Vec::new() };
-    let at = |epoch: u32| -> Option<Vec<f64>> {
-        let of_run = |run: &Vec<(u32, f64)>| {
-            run.iter()
-                .find(|(other, _)| *other == epoch)
-                .map(|(_, accuracy)| 100.0 * accuracy)
-        };
-        runs.iter().map(of_run).collect()
+    let of_run = |run: &&RunRow| -> Vec<(u32, f64)> {
+        let epochs = data.evaluated_epochs(&run.run_id).into_iter();
+        epochs.map(|(epoch, accuracy)| (epoch, 100.0 * accuracy)).collect()
     };
-    first
-        .iter()
-        .filter_map(|&(epoch, _)| Some((epoch, Summary::of(&at(epoch)?)?)))
-        .collect()
+    over_epochs::over_seeds(&cell.runs.iter().map(of_run).collect::<Vec<_>>())
 }
 
 /// The axes that show all curves; `None` if there is none.
 fn axes(curves: &[Curve]) -> Option<(Axis, Axis)> {
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let means: Vec<f64> = points().map(|(_, summary)| summary.mean).collect();
-    let last = f64::from(points().map(|(epoch, _)| *epoch).max()?);
-    let mut x = Axis::round("Epoch", (0.0, last), 6);
-    x.range.1 = 1.015 * last;
-    x.ticks.retain(|tick| *tick <= last);
+    let last = points().map(|(epoch, _)| *epoch).max()?;
     Some((
-        x,
+        over_epochs::axis(last),
         Axis::round("Test accuracy (%)", padded_range(&means, &[], (0.0, 100.0)), 9),
     ))
 }
 
 fn draw(scene: &mut Scene, curves: &[Curve], panel: &Panel) {
     panel.draw(scene);
-    for curve in curves {
-        let points: Vec<_> = curve
-            .points
-            .iter()
-            .map(|(epoch, summary)| (f64::from(*epoch), *summary))
-            .collect();
-        panel.band(scene, &points, curve.line.style.color);
-    }
-    for curve in curves {
-        let points: Vec<_> = curve
-            .points
-            .iter()
-            .map(|(epoch, summary)| (f64::from(*epoch), summary.mean))
-            .collect();
-        panel.line(
-            scene,
-            &points,
-            Stroke {
-                width: 1.7,
-                ..curve.line.style.stroke()
-            },
-        );
-    }
-    for (index, curve) in curves.iter().enumerate() {
-        let every = curve.points.len().div_ceil(MARKERS).max(1);
-        let first = index * every / curves.len();
-        let style = curve.line.style;
-        for (epoch, summary) in curve.points.iter().skip(first).step_by(every) {
-            let at = panel.at((f64::from(*epoch), summary.mean));
-            scene.marker(at, 0.85 * MARKER_RADIUS, style.marker, style.filled(), style.color);
-        }
-    }
+    let drawn: Vec<_> = curves.iter().map(|curve| (curve.line.style, &*curve.points)).collect();
+    over_epochs::lines(scene, &drawn, panel);
+    over_epochs::markers(scene, &drawn, panel);
 }
 
 fn statements(dataset: &str, curves: &[Curve]) -> String {

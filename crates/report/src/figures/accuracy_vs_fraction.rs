@@ -1,6 +1,6 @@
 //! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method.
 
-use super::data::{Cell, Data, FULL_SHORT, Line, dataset_title};
+use super::data::{Cell, Data, FULL_SHORT, Line, counted, dataset_title};
 use super::findings::{self, Against};
 use super::{Drawing, FigureKind, numbers};
 use crate::Error;
@@ -82,13 +82,6 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         findings: text,
         numbers: numbers::by_fraction(data),
     })
-}
-
-/// The label of the method that a line counts the selections of: `ucb` of `counts of ucb`.
-fn counted(label: &str) -> Option<&str> {
-    let counted = label.strip_prefix("counts of ")?;
-    let bare = counted.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
-    Some(bare.unwrap_or(counted))
 }
 
 fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::data::{FOOTER, percent, scale, thousands};
+use super::data::{FOOTER, dataset_title, percent, scale, thousands};
 use super::numbers::Numbers;
 use super::page;
 use crate::plot::layout::{self, MARGIN, Words};
@@ -27,8 +27,10 @@ const COLUMNS: [&str; 6] = ["a", "b", "spearman", "pruned_fraction", "overlap", 
 /// Matrices are symmetric, with a row and a column for each score, in the order of `scores`.
 #[derive(Clone, Debug)]
 pub struct AgreementInput<'a> {
-    /// The title.
+    /// The title; `{dataset}` stands for the data set's name.
     pub title: &'a str,
+    /// The data set's registered name.
+    pub dataset: &'a str,
     /// The profile's name. Every profile but `paper` is marked as reduced in scale.
     pub profile: &'a str,
     /// What the profile is, in a sentence.
@@ -81,12 +83,14 @@ pub struct AgreementFiles {
     pub svg: PathBuf,
     /// The numbers: a row for each pair and pruned fraction.
     pub csv: PathBuf,
+    /// The same numbers as Parquet.
+    pub parquet: PathBuf,
     /// The page.
     pub page: PathBuf,
 }
 
 impl AgreementInput<'_> {
-    /// Writes `<stem>.png`, `.svg`, `.csv` and `.md`. The same input gives the same bytes.
+    /// Writes `<stem>.png`, `.svg`, `.csv`, `.parquet` and `.md`. The same input gives the same bytes.
     ///
     /// # Errors
     /// If there are fewer than two scores, a matrix has another size, or a file cannot be written.
@@ -105,15 +109,22 @@ impl AgreementInput<'_> {
             png: path(".png"),
             svg: path(".svg"),
             csv: path(".csv"),
+            parquet: path(".parquet"),
             page: path(".md"),
         };
         let scene = self.scene();
         render::png(&scene, &files.png)?;
         render::svg(&scene, &files.svg)?;
-        atomic::write(&files.csv, self.csv().as_bytes())?;
+        let numbers = self.numbers();
+        atomic::write(&files.csv, numbers.csv().as_bytes())?;
+        atomic::write(&files.parquet, &numbers.parquet(&files.parquet)?)?;
         let name = stem.file_name().unwrap_or_default().to_string_lossy();
         atomic::write(&files.page, self.markdown(&name).as_bytes())?;
         Ok(files)
+    }
+
+    fn title(&self) -> String {
+        self.title.replace("{dataset}", dataset_title(self.dataset))
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -185,7 +196,7 @@ impl AgreementInput<'_> {
         let undefined = self.pairs().any(|(a, b)| self.spearman[a][b].is_nan());
         let note = "Pairs without a number: not defined, because a score is the same for all samples.";
         Words {
-            title: self.title.to_owned(),
+            title: self.title(),
             subtitles: vec![
                 format!(
                     "{} samples · {} scores",
@@ -199,7 +210,7 @@ impl AgreementInput<'_> {
         }
     }
 
-    fn csv(&self) -> String {
+    fn numbers(&self) -> Numbers {
         let cell = |value: f64| {
             if value.is_nan() {
                 String::new()
@@ -223,17 +234,17 @@ impl AgreementInput<'_> {
             };
             overlaps.iter().map(at).collect()
         });
-        Numbers::new(&COLUMNS, rows).csv()
+        Numbers::new(&COLUMNS, rows)
     }
 
     fn markdown(&self, name: &str) -> String {
-        let title = self.title;
+        let title = self.title();
         let mut page = format!("# {title}\n\n");
         page += &page::scale(self.profile, self.profile_summary);
         let _ = writeln!(page, "![{title}]({name}.png)\n");
         let _ = writeln!(
             page,
-            "The same plot as [vectors]({name}.svg); its numbers as [CSV]({name}.csv).\n"
+            "The same plot as [vectors]({name}.svg); its numbers as [CSV]({name}.csv) and [Parquet]({name}.parquet).\n"
         );
         let _ = writeln!(
             page,

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use super::accuracy_vs_time::verdict;
-use super::data::{Cell, Cost, Data, OPERATIONS, SECONDS, dataset_title, percent};
+use super::data::{
+    Cell, Cost, Data, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title, percent,
+};
 use super::findings::with_half_width;
 use super::numbers::{Numbers, optional};
 use super::{Drawing, FigureKind};
@@ -82,6 +84,7 @@ struct Measure {
     heading: &'static str,
     label: &'static str,
     cost: Cost,
+    without_scoring: Cost,
 }
 
 const MEASURES: [Measure; 2] = [
@@ -89,11 +92,13 @@ const MEASURES: [Measure; 2] = [
         heading: "counted operations",
         label: "Operations (training on full data = 1)",
         cost: OPERATIONS,
+        without_scoring: OPERATIONS_WITHOUT_SCORING,
     },
     Measure {
         heading: "seconds",
         label: "Seconds (training on full data = 1)",
         cost: SECONDS,
+        without_scoring: SECONDS_WITHOUT_SCORING,
     },
 ];
 
@@ -327,7 +332,7 @@ fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
             let _ = write!(rows, "| {} | {} % |", line.label, percent(point.pruned_fraction));
             for (measure, (more, more_without, known)) in MEASURES.into_iter().zip(&mut counts) {
                 let total = point.relative(full, measure.cost);
-                let without = point.relative_part(full, measure.cost, without_scoring(measure));
+                let without = point.relative_part(full, measure.cost, measure.without_scoring.of);
                 let (Some(total), Some(without)) = (total, without) else {
                     rows += " ? | ? | ? |";
                     continue;
@@ -382,15 +387,6 @@ fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
          95 % interval includes that of full data is undecided.\n"
     );
     text
-}
-
-/// What is left of a cost if the scores were a gift.
-fn without_scoring(measure: Measure) -> fn(&RunRow) -> f64 {
-    if measure.cost.is_time {
-        |run| run.training_seconds + run.selection_seconds
-    } else {
-        |run| run.training_flops
-    }
 }
 
 /// A row for each part of each bar.

@@ -5,15 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{FigureInput, Planned};
 use crate::plot::layout::Words;
 use crate::plot::legend::Legend;
+pub(super) use crate::plot::theme::FULL_SHORT;
 use crate::plot::theme::MethodStyle;
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
 
 /// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
-
-/// The control: full data on a schedule shortened to the steps of the run that is pruned by the same fraction.
-pub(super) const FULL_SHORT: &str = "full-short";
 
 /// The words in the corner of every picture.
 pub(super) const FOOTER: &str = "dynaprune, a reconstruction from the abstract of arXiv 2111.12621";
@@ -57,6 +55,18 @@ pub(super) struct Cost {
 pub(super) const SECONDS: Cost = Cost {
     of: RunRow::method_seconds,
     is_time: true,
+};
+
+/// As if scores were free.
+pub(super) const SECONDS_WITHOUT_SCORING: Cost = Cost {
+    of: |run| run.selection_seconds + run.training_seconds,
+    is_time: true,
+};
+
+/// As if scores were free.
+pub(super) const OPERATIONS_WITHOUT_SCORING: Cost = Cost {
+    of: |run| run.training_flops,
+    is_time: false,
 };
 
 pub(super) const OPERATIONS: Cost = Cost {
@@ -199,9 +209,14 @@ impl<'a> Data<'a> {
 
     /// Title, origin and notes, as they stand round the plot.
     pub(super) fn words(&self) -> Words {
+        self.words_of(&self.seeds())
+    }
+
+    /// The same for a plot of other seeds than all that have results.
+    pub(super) fn words_of(&self, seeds: &str) -> Words {
         Words {
             title: self.title(),
-            subtitles: vec![self.origin(), scale(self.input.profile)],
+            subtitles: vec![self.origin(seeds), scale(self.input.profile)],
             notes: self.gaps(),
             footer: FOOTER.to_owned(),
         }
@@ -221,16 +236,15 @@ impl<'a> Data<'a> {
         text.replace("{dataset}", &names.join(" and "))
     }
 
-    /// What the numbers come from: data set, network, samples, epochs, seeds.
-    fn origin(&self) -> String {
+    /// What the numbers come from: data set, network, samples, epochs, and how many seeds.
+    fn origin(&self, seeds: &str) -> String {
         let datasets: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
         let samples = joined(self.runs().map(|run| thousands(run.train_samples)));
         let epochs = joined(self.runs().map(|run| run.epochs.to_string()));
         let model = joined(self.runs().map(super::provenance::model));
         format!(
-            "{} · {model} · {samples} training samples · {epochs} epochs · {}",
-            datasets.join(", "),
-            self.seeds()
+            "{} · {model} · {samples} training samples · {epochs} epochs · {seeds}",
+            datasets.join(", ")
         )
     }
 
@@ -259,11 +273,52 @@ impl<'a> Data<'a> {
         self.seed_counts().1 > 1
     }
 
+    /// Runs as `ucb s = 70 % (seeds 0, 2)`, a few at most; with their data sets if several are planned.
+    pub(super) fn names(&self, runs: &[&Planned]) -> String {
+        const SHOWN: usize = 6;
+        let of_first = |run: &Planned| {
+            self.input
+                .planned
+                .first()
+                .is_some_and(|first| first.dataset == run.dataset)
+        };
+        let has_one_dataset = self.input.planned.iter().all(of_first);
+        let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+        for run in runs {
+            let dataset = match has_one_dataset {
+                true => String::new(),
+                false => format!("{} ", dataset_title(&run.dataset)),
+            };
+            let fraction = if run.pruned_fraction > 0.0 {
+                format!(" s = {} %", percent(run.pruned_fraction))
+            } else {
+                String::new()
+            };
+            let name = format!("{dataset}{}{fraction}", run.method_label);
+            match groups.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, seeds)) => seeds.push(run.seed.to_string()),
+                None => groups.push((name, vec![run.seed.to_string()])),
+            }
+        }
+        let text = |(name, seeds): &(String, Vec<String>)| {
+            format!(
+                "{name} ({} {})",
+                if seeds.len() == 1 { "seed" } else { "seeds" },
+                seeds.join(", ")
+            )
+        };
+        let mut shown: Vec<String> = groups.iter().take(SHOWN).map(text).collect();
+        if groups.len() > SHOWN {
+            shown.push(format!("and {} more", groups.len() - SHOWN));
+        }
+        shown.join("; ")
+    }
+
     /// What is not drawn, and why.
     pub(super) fn gaps(&self) -> Vec<String> {
         let all = self.input.planned.len();
         let note = |runs: &[&Planned], what: &str| {
-            (!runs.is_empty()).then(|| format!("{what} {} of {all} planned runs: {}.", runs.len(), names(runs)))
+            (!runs.is_empty()).then(|| format!("{what} {} of {all} planned runs: {}.", runs.len(), self.names(runs)))
         };
         let missing = note(&self.missing, "No result yet for");
         let diverged = note(&self.diverged, "Diverged, so not drawn,");
@@ -317,13 +372,7 @@ impl Line<'_> {
 impl Cell<'_> {
     /// The mean and interval over seeds of a quantity.
     pub(super) fn summary(&self, of: impl Fn(&RunRow) -> f64) -> Summary {
-        let values: Vec<f64> = self.runs.iter().map(|run| of(run)).collect();
-        Summary::of(&values).unwrap_or(Summary {
-            n: 0,
-            mean: f64::NAN,
-            std: None,
-            half_width: None,
-        })
+        summary(&self.runs.iter().map(|run| of(run)).collect::<Vec<_>>())
     }
 
     /// A cost of the runs, each relative to the mean of the full-data runs that it compares with; `None` if none compares.
@@ -385,6 +434,23 @@ impl<'a> Styles<'a> {
     }
 }
 
+/// The mean and interval of values; NaN without any.
+pub(super) fn summary(values: &[f64]) -> Summary {
+    Summary::of(values).unwrap_or(Summary {
+        n: 0,
+        mean: f64::NAN,
+        std: None,
+        half_width: None,
+    })
+}
+
+/// The label of the method that a static set is counted from: `ucb` of `counts of ucb`, `ucb c=2` of `counts of (ucb c=2)`.
+pub(super) fn counted(label: &str) -> Option<&str> {
+    let counted = label.strip_prefix("counts of ")?;
+    let bare = counted.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+    Some(bare.unwrap_or(counted))
+}
+
 pub(super) fn is_reduced(profile: &str) -> bool {
     profile != PAPER_PROFILE
 }
@@ -438,42 +504,6 @@ pub(super) fn joined(texts: impl Iterator<Item = String>) -> String {
     different.join(" / ")
 }
 
-/// Runs as `ucb s = 70 % (seeds 0, 2)`, a few at most.
-pub(super) fn names(runs: &[&Planned]) -> String {
-    const SHOWN: usize = 6;
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    let datasets = joined(runs.iter().map(|run| run.dataset.clone()));
-    for run in runs {
-        let dataset = if datasets.contains(" / ") {
-            format!("{} ", dataset_title(&run.dataset))
-        } else {
-            String::new()
-        };
-        let fraction = if run.pruned_fraction > 0.0 {
-            format!(" s = {} %", percent(run.pruned_fraction))
-        } else {
-            String::new()
-        };
-        let name = format!("{dataset}{}{fraction}", run.method_label);
-        match groups.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, seeds)) => seeds.push(run.seed.to_string()),
-            None => groups.push((name, vec![run.seed.to_string()])),
-        }
-    }
-    let text = |(name, seeds): &(String, Vec<String>)| {
-        format!(
-            "{name} ({} {})",
-            if seeds.len() == 1 { "seed" } else { "seeds" },
-            seeds.join(", ")
-        )
-    };
-    let mut shown: Vec<String> = groups.iter().take(SHOWN).map(text).collect();
-    if groups.len() > SHOWN {
-        shown.push(format!("and {} more", groups.len() - SHOWN));
-    }
-    shown.join("; ")
-}
-
 /// A fraction as a percentage without needless digits: 0.7 as `70`, 0.125 as `12.5`.
 pub(super) fn percent(fraction: f64) -> String {
     let rounded = (fraction * 1e4).round() / 1e2;
@@ -481,7 +511,7 @@ pub(super) fn percent(fraction: f64) -> String {
 }
 
 /// A sentence that goes on behind a colon: its first letter is small, unless it begins an abbreviation.
-fn continued(sentence: &str) -> String {
+pub(super) fn continued(sentence: &str) -> String {
     let mut letters = sentence.chars();
     match (letters.next(), letters.clone().next()) {
         (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
@@ -491,7 +521,14 @@ fn continued(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{percent, thousands};
+    use super::{counted, percent, thousands};
+
+    #[test]
+    fn a_static_set_names_what_it_is_counted_from() {
+        assert_eq!(counted("counts of ucb"), Some("ucb"));
+        assert_eq!(counted("counts of (ucb c=2)"), Some("ucb c=2"));
+        assert_eq!(counted("ucb"), None);
+    }
 
     #[test]
     fn numbers_are_written_for_people() {

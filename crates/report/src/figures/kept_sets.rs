@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{Data, Line, names};
+use super::data::{Data, Line, summary};
 use super::{Planned, Setting};
 use crate::plot::theme::Family;
 use crate::statistics::Summary;
@@ -142,6 +142,13 @@ impl<'a> Recorded<'a> {
             .collect()
     }
 
+    /// The runs of a method on a data set at a pruned fraction.
+    pub(super) fn runs_of(&self, line: &Line, pruned_fraction: f64) -> &[Chosen<'a>] {
+        let mut groups = self.groups_of(line.dataset);
+        let group = groups.find(|group| group.line.label == line.label && group.pruned_fraction == pruned_fraction);
+        group.map_or(&[], |group| &group.runs)
+    }
+
     pub(super) fn groups_of(&self, dataset: &str) -> impl Iterator<Item = &Group<'a>> {
         self.groups.iter().filter(move |group| group.line.dataset == dataset)
     }
@@ -153,7 +160,7 @@ impl<'a> Recorded<'a> {
                 "No usable record of {what}, as older versions left none, so not drawn here, {} of {} planned runs: {}.",
                 self.without.len(),
                 self.data.input.planned.len(),
-                names(&self.without)
+                self.data.names(&self.without)
             )
         })
     }
@@ -213,14 +220,20 @@ impl Chosen<'_> {
 
     /// How many of the counted rounds selected each sample, by position.
     pub(super) fn counts(&self) -> Vec<u32> {
-        let mut counts = vec![0; self.samples() as usize];
-        for set in &self.rounds {
-            for (position, count) in (0..).zip(&mut counts) {
-                *count += u32::from(set.has(position));
-            }
-        }
-        counts
+        counts(&self.rounds)
     }
+}
+
+/// How many of the rounds selected each sample, by position.
+pub(super) fn counts(rounds: &[&SelectionRow]) -> Vec<u32> {
+    let samples = rounds.first().map_or(0, |set| set.train_samples);
+    let mut counts = vec![0; samples as usize];
+    for set in rounds {
+        for (position, count) in (0..).zip(&mut counts) {
+            *count += u32::from(set.has(position));
+        }
+    }
+    counts
 }
 
 impl Frequency {
@@ -250,16 +263,6 @@ impl Frequency {
     }
 }
 
-/// The mean and interval of values, of which there is at least one.
-pub(super) fn summary(values: &[f64]) -> Summary {
-    Summary::of(values).unwrap_or(Summary {
-        n: 0,
-        mean: f64::NAN,
-        std: None,
-        half_width: None,
-    })
-}
-
 /// A summary of shares in percent.
 pub(super) fn in_percent(summary: &Summary) -> Summary {
     Summary {
@@ -282,21 +285,9 @@ mod tests {
 
     fn input<'a>(planned: &'a [Planned], runs: &'a [RunRow], history: &'a History) -> FigureInput<'a> {
         FigureInput {
-            id: "fig",
-            kind: "",
             title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
-            axes: &[],
-            profile: "laptop",
-            profile_summary: "",
-            command: "",
-            notes: &[],
-            planned,
-            runs,
-            epochs: &[],
             history,
+            ..made_up::input(planned, runs)
         }
     }
 

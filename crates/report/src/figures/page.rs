@@ -54,24 +54,10 @@ pub(super) fn findings(drawing: &Drawing) -> &str {
 
 /// What the drawn runs took, where, and by which code, in a sentence.
 pub(super) fn made(data: &Data) -> String {
-    let runs: Vec<&RunRow> = data.runs().collect();
-    let timed: Vec<f64> = runs
-        .iter()
-        .map(|run| run.total_seconds)
-        .filter(|s| s.is_finite())
-        .collect();
-    let time = match timed.len() {
-        0 => "not timed".to_owned(),
-        n if n == runs.len() => provenance::duration(timed.iter().sum()),
-        n => format!(
-            "{} for the {n} that were timed",
-            provenance::duration(timed.iter().sum())
-        ),
-    };
-    let all = |of: fn(&RunRow) -> String| joined(runs.iter().map(|run| of(run)));
+    let all = |of: fn(&RunRow) -> String| joined(data.runs().map(of));
     let mut text = format!(
-        "{} runs, {time}, on {} with {} threads; code {}.",
-        runs.len(),
+        "{}, on {} with {} threads; code {}.",
+        provenance::time(data),
         all(|run| run.device.clone()),
         all(|run| run.threads.to_string()),
         all(|run| run.code_version.clone()),

@@ -53,7 +53,7 @@ fn samples(run: &RunRow) -> String {
 }
 
 /// `41 s`, `12 min` or `3.4 h`.
-pub(super) fn duration(seconds: f64) -> String {
+fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
         s if s < 6000.0 => format!("{:.0} min", s / 60.0),
@@ -62,7 +62,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// The time that the runs took.
-fn time(data: &Data) -> String {
+pub(super) fn time(data: &Data) -> String {
     let (mut seconds, mut timed, mut all) = (0.0, 0, 0);
     for run in data.runs() {
         all += 1;

@@ -105,7 +105,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .filter_map(|group| Traced::of(group, &traces))
         .collect();
 
-    let mut words = data.words();
+    let mut words = data.words_of("one seed of each method");
     let seeds = joined(shown.iter().map(|run| run.chosen.run.seed.to_string()));
     let fractions = joined(shown.iter().map(|run| percent(run.group.pruned_fraction)));
     words.subtitles.insert(

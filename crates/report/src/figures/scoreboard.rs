@@ -6,17 +6,17 @@
 mod claims;
 mod rounds;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use self::claims::CLAIMS;
 use super::data::{Data, dataset_title, is_reduced, percent};
 use super::findings::{p_value, signed};
+use super::kept_sets::Recorded;
 use super::numbers::{Numbers, optional};
 use super::{Drawing, FigureKind};
+use crate::Error;
 use crate::published::{self, INFOBATCH, TIME_SAVED};
 use crate::statistics::{Decision, Summary, Test};
-use crate::{Error, SelectionRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "scoreboard",
@@ -69,8 +69,8 @@ struct PublishedDifference {
 /// What claims are tested on.
 struct Sources<'a> {
     data: &'a Data<'a>,
-    /// The kept sets of each run, in order.
-    kept_sets: BTreeMap<&'a str, Vec<&'a SelectionRow>>,
+    /// The kept sets of the runs.
+    recorded: Recorded<'a>,
 }
 
 /// What the rows say of a claim on a data set.
@@ -130,14 +130,10 @@ struct Outcome<'a> {
 }
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let mut kept_sets: BTreeMap<&str, Vec<&SelectionRow>> = BTreeMap::new();
-    for set in &data.input.history.selections {
-        kept_sets.entry(&set.run_id).or_default().push(set);
-    }
-    for sets in kept_sets.values_mut() {
-        sets.sort_by_key(|set| set.epoch);
-    }
-    let sources = Sources { data, kept_sets };
+    let sources = Sources {
+        data,
+        recorded: Recorded::of(data),
+    };
     let mut outcomes = Vec::new();
     for claim in CLAIMS {
         for &dataset in &data.datasets {

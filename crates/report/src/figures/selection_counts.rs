@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use statrs::distribution::{Binomial, Discrete as _};
 
-use super::data::{Data, dataset_title, percent};
-use super::kept_sets::{COUNTED, Frequency, Group, NOT_COUNTED, Recorded, in_percent, summary};
+use super::data::{Data, dataset_title, percent, summary};
+use super::kept_sets::{COUNTED, Frequency, Group, NOT_COUNTED, Recorded, in_percent};
 use super::numbers::{self, Numbers};
 use super::{Drawing, FigureKind, findings};
 use crate::Error;

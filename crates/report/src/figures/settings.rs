@@ -331,28 +331,18 @@ fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
 pub(super) mod tests {
     use super::Arranged;
     use crate::figures::data::Data;
-    use crate::figures::{Drawing, FIGURES, FigureInput, History};
+    use crate::figures::{Drawing, FIGURES, FigureInput};
+    use crate::made_up;
     use crate::made_up::settings::{Ablation, ablation, numbers, words};
     use crate::{Error, Planned, RunRow};
 
     fn with_data<T>(kind: &str, axes: &[&str], planned: &[Planned], runs: &[RunRow], of: impl Fn(&Data) -> T) -> T {
         let axes: Vec<String> = axes.iter().map(|&axis| axis.to_owned()).collect();
         let input = FigureInput {
-            id: "fig",
             kind,
             title: "{dataset}: a title that is so long that it has to be broken, since many data sets are named in it",
-            claims: &[],
-            claim: "",
-            how_to_read: "",
             axes: &axes,
-            profile: "laptop",
-            profile_summary: "",
-            command: "",
-            notes: &[],
-            planned,
-            runs,
-            epochs: &[],
-            history: &History::default(),
+            ..made_up::input(planned, runs)
         };
         of(&Data::new(&input))
     }

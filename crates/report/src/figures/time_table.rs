@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, percent};
+use super::data::{
+    Cell, Data, Line, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title, percent,
+};
 use super::findings::with_half_width;
 use super::numbers::{Numbers, optional};
 use super::{Drawing, FigureKind, provenance};
@@ -18,18 +20,6 @@ pub(super) const KIND: FigureKind = FigureKind {
     summary: "cost and speed-up over full data with and without scoring, and the cost of full data's accuracy minus a point",
     needs_history: false,
     make,
-};
-
-/// Operations as if scores were free.
-const TRAINING_OPERATIONS: Cost = Cost {
-    of: |run| run.training_flops,
-    is_time: false,
-};
-
-/// Seconds as if scores were free.
-const TRAINING_SECONDS: Cost = Cost {
-    of: |run| run.selection_seconds + run.training_seconds,
-    is_time: true,
 };
 
 /// How far below full data's last accuracy the goal is, in percentage points.
@@ -114,9 +104,9 @@ impl<'a> Row<'a> {
             line,
             cell,
             operations: cell.relative(full, OPERATIONS),
-            operations_without: cell.relative(full, TRAINING_OPERATIONS),
+            operations_without: cell.relative(full, OPERATIONS_WITHOUT_SCORING),
             seconds: cell.relative(full, SECONDS),
-            seconds_without: cell.relative(full, TRAINING_SECONDS),
+            seconds_without: cell.relative(full, SECONDS_WITHOUT_SCORING),
             to_goal: to_goal.collect(),
         }
     }

@@ -5,16 +5,16 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, dataset_title, joined, percent};
-use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent, summary};
+use super::data::{Data, continued, dataset_title, joined, percent};
+use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent};
 use super::numbers::{self, Numbers};
-use super::{Drawing, FigureKind, StaticRanking, findings};
+use super::{Drawing, FigureKind, StaticRanking, findings, over_epochs};
 use crate::plot::axes::{Axis, Panel};
 use crate::plot::fonts;
 use crate::plot::layout;
 use crate::plot::legend::{Legend, Sample};
 use crate::plot::scene::Scene;
-use crate::plot::theme::{LABEL_SIZE, MARKER_RADIUS, REFERENCE, Stroke};
+use crate::plot::theme::{LABEL_SIZE, REFERENCE};
 use crate::statistics::Summary;
 use crate::{Error, SelectionRow};
 
@@ -24,9 +24,6 @@ pub(super) const KIND: FigureKind = FigureKind {
     needs_history: true,
     make,
 };
-
-/// Markers on a curve, so that it can be told apart without colour.
-const MARKERS: usize = 7;
 
 const COLUMNS: [&str; 11] = [
     "dataset",
@@ -75,7 +72,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     );
     words
         .subtitles
-        .insert(0, format!("s = {fractions}; {}", lower(COUNTED)));
+        .insert(0, format!("s = {fractions}; {}", continued(COUNTED)));
     words.notes.extend(notes.iter().cloned());
 
     let panels: Vec<Vec<Vec<Curve>>> = datasets
@@ -256,16 +253,7 @@ fn top(scores: &[f32], kept: u32) -> Vec<u32> {
 impl<'a> Curve<'a> {
     fn of(group: &'a Group<'a>, compared: Compared<'a>) -> Self {
         let runs: Vec<Vec<(u32, f64)>> = group.runs.iter().map(|chosen| compared.overlaps(chosen)).collect();
-        let at = |epoch: u32| -> Option<Vec<f64>> {
-            let of_run = |run: &Vec<(u32, f64)>| {
-                run.iter()
-                    .find(|(other, _)| *other == epoch)
-                    .map(|(_, overlap)| *overlap)
-            };
-            runs.iter().map(of_run).collect()
-        };
-        let epochs = runs.first().into_iter().flatten().map(|(epoch, _)| *epoch);
-        let points = epochs.filter_map(|epoch| Some((epoch, summary(&at(epoch)?)))).collect();
+        let points = over_epochs::over_seeds(&runs);
         Self {
             group,
             compared,
@@ -298,35 +286,16 @@ impl<'a> Curve<'a> {
 
 fn x_axis(panels: &[Vec<Curve>]) -> Axis {
     let points = panels.iter().flatten().flat_map(|curve| &curve.points);
-    let last = f64::from(points.map(|(epoch, _)| *epoch).max().unwrap_or(1));
-    let mut x = Axis::round("Epoch", (0.0, last), 6);
-    x.range.1 = 1.015 * last;
-    x.ticks.retain(|tick| *tick <= last);
-    x
+    over_epochs::axis(points.map(|(epoch, _)| *epoch).max().unwrap_or(1))
 }
 
 fn draw(scene: &mut Scene, curves: &[Curve], panel: &Panel) {
     panel.draw(scene);
-    for curve in curves {
-        let points: Vec<_> = curve
-            .points
-            .iter()
-            .map(|(epoch, summary)| (f64::from(*epoch), *summary))
-            .collect();
-        panel.band(scene, &points, curve.group.line.style.color);
-    }
-    for curve in curves {
-        let points: Vec<_> = curve
-            .points
-            .iter()
-            .map(|(epoch, summary)| (f64::from(*epoch), summary.mean))
-            .collect();
-        let stroke = Stroke {
-            width: 1.7,
-            ..curve.group.line.style.stroke()
-        };
-        panel.line(scene, &points, stroke);
-    }
+    let lines: Vec<_> = curves
+        .iter()
+        .map(|curve| (curve.group.line.style, &*curve.points))
+        .collect();
+    over_epochs::lines(scene, &lines, panel);
     let mut drawn: Vec<f64> = Vec::new();
     for expected in curves.iter().map(|curve| curve.compared.expected(curve.group)) {
         if !drawn.contains(&expected) {
@@ -335,15 +304,7 @@ fn draw(scene: &mut Scene, curves: &[Curve], panel: &Panel) {
             drawn.push(expected);
         }
     }
-    for (index, curve) in curves.iter().enumerate() {
-        let every = curve.points.len().div_ceil(MARKERS).max(1);
-        let first = index * every / curves.len();
-        let style = curve.group.line.style;
-        for (epoch, summary) in curve.points.iter().skip(first).step_by(every) {
-            let at = panel.at((f64::from(*epoch), summary.mean));
-            scene.marker(at, 0.85 * MARKER_RADIUS, style.marker, style.filled(), style.color);
-        }
-    }
+    over_epochs::markers(scene, &lines, panel);
 }
 
 fn statements(recorded: &Recorded, panels: &[Vec<Vec<Curve>>], notes: &[String]) -> String {
@@ -486,17 +447,6 @@ fn numbers<'a>(curve: &'a Curve) -> impl Iterator<Item = Vec<String>> + 'a {
         row.push(curve.compared.expected(group).to_string());
         row
     })
-}
-
-/// A sentence that goes on: its first letter is small.
-fn lower(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    letters
-        .next()
-        .into_iter()
-        .flat_map(char::to_lowercase)
-        .chain(letters)
-        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use super::scene::{Align, Point, Rectangle, Text};
 
+/// The least distance between labels on a line.
+const BETWEEN: f64 = 6.0;
+
 /// What is already drawn and must stay visible.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taken {
@@ -56,7 +59,13 @@ impl Taken {
             .align(align)
         });
         let placed = texts.into_iter().find(free)?;
-        self.boxes.push(placed.bounds());
+        // Two labels must not read as one.
+        let bounds = placed.bounds();
+        self.boxes.push(Rectangle {
+            left: bounds.left - BETWEEN,
+            right: bounds.right + BETWEEN,
+            ..bounds
+        });
         Some(placed)
     }
 }

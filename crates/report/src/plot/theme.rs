@@ -153,7 +153,7 @@ pub(crate) const MARKER_RADIUS: f64 = 5.6;
 pub(crate) const BAND_OPACITY: f64 = 0.12;
 
 /// The control: full data on a schedule shortened to the steps of a pruned run.
-const FULL_SHORT: &str = "full-short";
+pub(crate) const FULL_SHORT: &str = "full-short";
 
 impl MethodStyle {
     /// The looks of a method, by its registered name and its label. `variant` counts the lines of the same method that the

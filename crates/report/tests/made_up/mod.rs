@@ -4,7 +4,9 @@
 pub(crate) mod history;
 pub(crate) mod settings;
 
-use dynaprune_report::{AgreementInput, EpochRow, Planned, RunRow, ScoreColumn, ScoreRow, ScoringRunRow};
+use dynaprune_report::{
+    AgreementInput, EpochRow, FigureInput, History, Planned, RunRow, ScoreColumn, ScoreRow, ScoringRunRow,
+};
 
 /// What to make up.
 pub(crate) struct Grid<'a> {
@@ -44,6 +46,34 @@ pub(crate) const FIGURES: &[(&str, &str, &str)] = &[
 /// Whether a kind of figure draws the main grid, as made up here.
 pub(crate) fn draws(kind: &str) -> bool {
     FIGURES.iter().any(|(_, name, _)| *name == kind)
+}
+
+static NO_HISTORY: History = History {
+    selections: Vec::new(),
+    traces: Vec::new(),
+    static_rankings: Vec::new(),
+    images: Vec::new(),
+};
+
+/// A figure of these runs; what else a test is about it sets itself.
+pub(crate) fn input<'a>(planned: &'a [Planned], runs: &'a [RunRow]) -> FigureInput<'a> {
+    FigureInput {
+        id: "fig",
+        kind: "",
+        title: "Made-up numbers",
+        claims: &[],
+        claim: "",
+        how_to_read: "",
+        axes: &[],
+        profile: "laptop",
+        profile_summary: "few samples",
+        command: "",
+        notes: &[],
+        planned,
+        runs,
+        epochs: &[],
+        history: &NO_HISTORY,
+    }
 }
 
 /// The plan that exactly these runs fulfil.
@@ -274,7 +304,8 @@ pub(crate) fn agreement<'a>(scores: &'a [ScoreColumn], pruned_fractions: &[f64])
         scores.iter().map(row).collect()
     };
     AgreementInput {
-        title: "CIFAR-10: how far scores agree",
+        title: "{dataset}: how far scores agree",
+        dataset: "cifar10",
         profile: "laptop",
         profile_summary: "few samples",
         notes: "*These numbers are made up.*",

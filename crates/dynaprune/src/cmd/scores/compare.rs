@@ -84,7 +84,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         _ => why_different(&tables),
     };
     let input = AgreementInput {
-        title: &format!("How far scores agree on {dataset}"),
+        title: "How far scores agree on {dataset}",
+        dataset,
         profile,
         profile_summary: &summary,
         notes: &notes,

@@ -2,10 +2,10 @@
 
 use super::rounds::{self, Kept};
 use super::{Claim, Evidence, Finding, Measure, PublishedDifference, Sources, Unit, Verdict};
+use crate::RunRow;
 use crate::figures::accuracy_vs_time::SAME_COST;
-use crate::figures::data::{Cell, FULL_SHORT, Line, OPERATIONS, SECONDS};
+use crate::figures::data::{Cell, FULL_SHORT, Line, OPERATIONS, SECONDS, counted};
 use crate::statistics::{Decision, Summary, Test};
-use crate::{RunRow, SelectionRow};
 
 /// What a loss of accuracy may be, in percentage points, and still count as none (A7).
 const MARGIN: f64 = 1.0;
@@ -15,9 +15,6 @@ const TWICE: f64 = 2.0 / SAME_COST;
 
 /// The share, in percent, that more than half of the samples have (A4).
 const HALF: f64 = 50.0;
-
-/// How the label of a static set made of another run's selections begins.
-const COUNTS_OF: &str = "counts of ";
 
 pub(super) const CLAIMS: &[Claim] = &[
     Claim {
@@ -235,17 +232,11 @@ fn random_dynamic(sources: &Sources, dataset: &str) -> Finding {
         }
     }
     let is_scored = |evidence: &Evidence| evidence.group != "random-static";
-    let verdict = if evidence.iter().any(is_scored) {
-        Verdict::of(&evidence, &groups)
-    } else {
-        Verdict::NoResult("no run on static scores".to_owned())
-    };
-    Finding {
-        evidence,
-        beside: Vec::new(),
-        value: None,
-        verdict,
+    let mut finding = decided(evidence, &groups, Vec::new());
+    if !finding.evidence.iter().any(is_scored) {
+        finding.verdict = Verdict::NoResult("no run on static scores".to_owned());
     }
+    finding
 }
 
 fn sometimes_samples(sources: &Sources, dataset: &str) -> Finding {
@@ -253,7 +244,8 @@ fn sometimes_samples(sources: &Sources, dataset: &str) -> Finding {
     let (mut candidates, mut beside, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for line in sources.data.lines_of(dataset).filter(is_scored) {
         for cell in &line.points {
-            let kept: Vec<Kept> = sets_of(sources, cell).filter_map(Kept::of).collect();
+            let runs = sources.recorded.runs_of(line, cell.pruned_fraction).iter();
+            let kept: Vec<Kept> = runs.filter_map(|run| Kept::of(&run.rounds)).collect();
             let share = |of: fn(&Kept) -> f64| Summary::of(&kept.iter().map(of).collect::<Vec<_>>());
             let Some(summary) = share(Kept::sometimes_of_kept) else {
                 continue;
@@ -282,12 +274,7 @@ fn sometimes_samples(sources: &Sources, dataset: &str) -> Finding {
         return no_result("no kept sets are recorded");
     }
     let evidence = tested(candidates);
-    Finding {
-        verdict: Verdict::of(&evidence, &groups),
-        evidence,
-        beside,
-        value: None,
-    }
+    decided(evidence, &groups, beside)
 }
 
 fn bandits(sources: &Sources, dataset: &str) -> Finding {
@@ -301,12 +288,7 @@ fn bandits(sources: &Sources, dataset: &str) -> Finding {
     if evidence.is_empty() {
         return no_result("no run of epsilon-greedy or ucb beside random-dynamic");
     }
-    Finding {
-        verdict: Verdict::of(&evidence, &groups.map(str::to_owned)),
-        evidence,
-        beside: Vec::new(),
-        value: None,
-    }
+    decided(evidence, &groups.map(str::to_owned), Vec::new())
 }
 
 fn coverage(sources: &Sources, dataset: &str) -> Finding {
@@ -387,7 +369,7 @@ fn speed_up(sources: &Sources, dataset: &str) -> Finding {
 fn trajectory(sources: &Sources, dataset: &str) -> Finding {
     let (mut candidates, mut beside, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for fixed in sources.data.lines_of(dataset) {
-        let of = fixed.label.strip_prefix(COUNTS_OF);
+        let of = counted(fixed.label);
         let Some(dynamic) = of.and_then(|label| sources.data.line(dataset, label)) else {
             continue;
         };
@@ -398,7 +380,9 @@ fn trajectory(sources: &Sources, dataset: &str) -> Finding {
         groups.push(dynamic.label.to_owned());
         candidates.extend(differences);
         for cell in &dynamic.points {
-            let overlaps: Vec<(f64, f64)> = sets_of(sources, cell).filter_map(rounds::first_and_last).collect();
+            let runs = sources.recorded.runs_of(dynamic, cell.pruned_fraction).iter();
+            let overlaps = runs.filter_map(|run| rounds::first_and_last(&run.rounds));
+            let overlaps: Vec<(f64, f64)> = overlaps.collect();
             let values: Vec<f64> = overlaps.iter().map(|(overlap, _)| *overlap).collect();
             if let (Some(overlap), Some((_, chance))) = (Summary::of(&values), overlaps.first()) {
                 beside.push(mean(dynamic, cell, "first and last set", Unit::Percent, overlap));
@@ -413,12 +397,7 @@ fn trajectory(sources: &Sources, dataset: &str) -> Finding {
         return no_result("no run on a set of most-kept samples");
     }
     let evidence = tested(candidates);
-    Finding {
-        verdict: Verdict::of(&evidence, &groups),
-        evidence,
-        beside,
-        value: None,
-    }
+    decided(evidence, &groups, beside)
 }
 
 /// A member of a family of tests, not yet tested.
@@ -495,6 +474,16 @@ fn mean(line: &Line, cell: &Cell, of: &str, unit: Unit, summary: Summary) -> Evi
     }
 }
 
+/// What tests alone decide, `groups` being the methods that each have to be found in favour.
+fn decided(evidence: Vec<Evidence>, groups: &[String], beside: Vec<Evidence>) -> Finding {
+    Finding {
+        verdict: Verdict::of(&evidence, groups),
+        evidence,
+        beside,
+        value: None,
+    }
+}
+
 fn no_result(missing: &str) -> Finding {
     Finding {
         evidence: Vec::new(),
@@ -534,10 +523,4 @@ fn is_dynamic(line: &Line) -> bool {
 fn full<'a>(sources: &'a Sources, dataset: &str) -> Option<(&'a Line<'a>, &'a Cell<'a>)> {
     let line = sources.data.lines_of(dataset).find(|line| line.is_baseline())?;
     Some((line, line.points.first()?))
-}
-
-/// The kept sets of each run of a cell that recorded them.
-fn sets_of<'a>(sources: &'a Sources, cell: &'a Cell) -> impl Iterator<Item = &'a [&'a SelectionRow]> {
-    let sets = |run: &&'a RunRow| sources.kept_sets.get(run.run_id.as_str());
-    cell.runs.iter().filter_map(sets).map(Vec::as_slice)
 }

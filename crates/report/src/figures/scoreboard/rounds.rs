@@ -1,10 +1,9 @@
 //! How the kept set of a run changes from round to round.
 
 use crate::SelectionRow;
+use crate::figures::kept_sets::{Frequency, counts};
 
-/// How many samples were kept in none, some and all of a run's scored rounds.
-///
-/// The first kept set is left out: it is drawn at random, is all samples, or ranks them by an untrained network.
+/// How many samples were kept in none, some and all of a run's counted rounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
     pub(super) never: u32,
@@ -17,27 +16,21 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// `sets` are all of the run's, in order; `None` with fewer than two rounds after the first.
-    pub(super) fn of(sets: &[&SelectionRow]) -> Option<Self> {
-        let rounds = scored(sets)?;
-        let last = rounds.last()?;
-        let all = rounds.len() as u32;
-        let mut kept = Self {
-            never: 0,
-            sometimes: 0,
-            always: 0,
+    /// `None` with fewer than two rounds.
+    pub(super) fn of(rounds: &[&SelectionRow]) -> Option<Self> {
+        let last = rounds.last().filter(|_| rounds.len() > 1)?;
+        let (counts, all) = (counts(rounds), rounds.len() as u32);
+        let of = |frequency| {
+            let members = counts.iter().filter(|&&count| Frequency::of(count, all) == frequency);
+            members.count() as u32
+        };
+        Some(Self {
+            never: of(Frequency::Never),
+            sometimes: of(Frequency::Sometimes),
+            always: of(Frequency::Always),
             rounds: all,
             kept_samples: last.kept_samples,
-        };
-        for position in 0..last.train_samples {
-            let times = rounds.iter().filter(|set| set.has(position)).count() as u32;
-            match times {
-                0 => kept.never += 1,
-                times if times == all => kept.always += 1,
-                _ => kept.sometimes += 1,
-            }
-        }
-        Some(kept)
+        })
     }
 
     /// Of the samples that were kept at least once the share, in percent, that was not always kept.
@@ -59,18 +52,12 @@ impl Kept {
     }
 }
 
-/// The overlap (Jaccard's index, in percent) of a run's last kept set with the first after the first round, and that of two
-/// random sets of the same size on average, to first order.
-pub(super) fn first_and_last(sets: &[&SelectionRow]) -> Option<(f64, f64)> {
-    let rounds = scored(sets)?;
-    let (first, last) = (rounds.first()?, rounds.last()?);
+/// The overlap (Jaccard's index, in percent) of the last of a run's counted rounds with the first, and that of two random sets
+/// of the same size on average, to first order; `None` with fewer than two rounds.
+pub(super) fn first_and_last(rounds: &[&SelectionRow]) -> Option<(f64, f64)> {
+    let (first, last) = rounds.first().zip(rounds.last()).filter(|_| rounds.len() > 1)?;
     let q = f64::from(last.kept_samples) / f64::from(last.train_samples);
     Some((100.0 * first.jaccard(last), 100.0 * q / (2.0 - q)))
-}
-
-/// The sets after the first, if there are two at least.
-fn scored<'a, 'b>(sets: &'b [&'a SelectionRow]) -> Option<&'b [&'a SelectionRow]> {
-    sets.get(1..).filter(|rounds| rounds.len() > 1)
 }
 
 #[cfg(test)]
@@ -94,13 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_counted_over_the_rounds_after_the_first() {
-        let sets = [
-            set(1, &[9, 8, 7, 6]),
-            set(3, &[0, 1, 2, 3]),
-            set(5, &[0, 1, 2, 4]),
-            set(7, &[0, 1, 4, 9]),
-        ];
+    fn samples_are_counted_over_the_rounds() {
+        let sets = [set(3, &[0, 1, 2, 3]), set(5, &[0, 1, 2, 4]), set(7, &[0, 1, 4, 9])];
         let sets: Vec<&SelectionRow> = sets.iter().collect();
         let kept = Kept::of(&sets).unwrap();
         // Always 0 and 1; sometimes 2, 3, 4 and 9.
@@ -124,8 +106,8 @@ mod tests {
     }
 
     #[test]
-    fn one_round_after_the_first_says_nothing() {
-        let sets = [set(1, &[0]), set(3, &[1])];
+    fn one_round_says_nothing() {
+        let sets = [set(3, &[1])];
         let sets: Vec<&SelectionRow> = sets.iter().collect();
         assert_eq!(Kept::of(&sets), None);
         assert_eq!(first_and_last(&sets), None);
