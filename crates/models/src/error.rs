@@ -27,6 +27,16 @@ pub enum Error {
         /// The numbers that there is room for.
         found: usize,
     },
+    /// A saved state is not one of this network.
+    #[error("saved network: expected {expected} numbers `{name}`, found {}", found.map_or("none".to_owned(), |found| found.to_string()))]
+    State {
+        /// The name of the numbers.
+        name: String,
+        /// How many there are in the state, if any.
+        found: Option<usize>,
+        /// How many the network has.
+        expected: usize,
+    },
     /// candle refused an operation.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Node, NodeId, Op, Parameter};
 use candle_core::{DType, Device, Tensor};
-use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, scale, write, zeros};
+use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, read, scale, write, zeros};
 use dynaprune_random::{Purpose, Stream};
 
 const INIT: Purpose = Purpose::new("init");
@@ -232,6 +232,53 @@ impl Net {
     /// If candle cannot make a view.
     pub fn statistics(&self) -> Result<Vec<(&str, Tensor)>> {
         views(&self.graph.statistics, &self.statistics)
+    }
+
+    /// All numbers that training changes, by name: `parameters.<name>`, `momentum.<name>` and `statistics.<name>`.
+    ///
+    /// # Errors
+    /// If candle cannot make a view or read it.
+    pub fn state(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        let mut state = Vec::new();
+        for (name, view) in self.state_views()? {
+            state.push((name, read(&view, |numbers: &[f32]| Ok(numbers.to_vec()))?));
+        }
+        Ok(state)
+    }
+
+    /// Goes on from numbers that [`Net::state`] gave: `saved` gets each name.
+    ///
+    /// # Errors
+    /// If `saved` knows no numbers of a name or not as many as the network has; some may have been taken over then.
+    pub fn restore<'a>(&mut self, saved: impl Fn(&str) -> Option<&'a [f32]>) -> Result<()> {
+        for (name, view) in self.state_views()? {
+            let (expected, numbers) = (view.elem_count(), saved(&name));
+            match numbers.filter(|numbers| numbers.len() == expected) {
+                Some(numbers) => write(&view, |to: &mut [f32]| {
+                    to.copy_from_slice(numbers);
+                    Ok(())
+                })?,
+                None => {
+                    let found = numbers.map(<[f32]>::len);
+                    return Err(Error::State { name, found, expected });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_views(&self) -> Result<Vec<(String, Tensor)>> {
+        let (parameters, statistics) = (&self.graph.parameters, &self.graph.statistics);
+        let groups = [
+            ("parameters", views(parameters, &self.parameters)?),
+            ("momentum", views(parameters, &self.momentum)?),
+            ("statistics", views(statistics, &self.statistics)?),
+        ];
+        let named = groups.into_iter().flat_map(|(group, views)| {
+            let named = views.into_iter();
+            named.map(move |(name, view)| (format!("{group}.{name}"), view))
+        });
+        Ok(named.collect())
     }
 
     /// Lets `fill` write the next batch: `samples` images [samples, h, w, c], normalised, and as
@@ -837,6 +884,20 @@ mod tests {
                 "parameter {i}: {slope} {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_state_is_taken_over_whole_or_refused() {
+        let net = |width, seed| Net::new((MODELS[0].build)(INPUT, width).unwrap(), 2, seed, &Device::Cpu).unwrap();
+        let (from, mut to, mut other) = (net(8, 1), net(8, 2), net(4, 1));
+        let state: std::collections::BTreeMap<_, _> = from.state().unwrap().into_iter().collect();
+        let saved = |name: &str| state.get(name).map(Vec::as_slice);
+        to.restore(saved).unwrap();
+        assert_eq!(to.state().unwrap(), from.state().unwrap());
+        let error = other.restore(saved).unwrap_err().to_string();
+        assert!(error.starts_with("saved network: expected 108 numbers"), "{error}");
+        let error = to.restore(|_| None).unwrap_err().to_string();
+        assert!(error.ends_with("found none"), "{error}");
     }
 
     #[test]

@@ -78,6 +78,14 @@ pub enum Error {
         /// The scoring run, counted from 0.
         run: usize,
     },
+    /// A saved counter holds a status that there is not.
+    #[error("the saved status of sample {sample} is {found}: expected 0, 1 or 2")]
+    Status {
+        /// The sample.
+        sample: usize,
+        /// Its status.
+        found: u8,
+    },
     /// There are no scoring runs to combine.
     #[error("no scoring runs: expected at least one")]
     NoRuns,

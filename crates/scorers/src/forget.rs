@@ -74,11 +74,11 @@ pub struct ForgetCounter {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Status {
     /// Never classified correctly.
-    NeverLearned,
+    NeverLearned = 0,
     /// Classified correctly at its last presentation.
-    Correct,
+    Correct = 1,
     /// Classified correctly before, but not at its last presentation.
-    Forgotten,
+    Forgotten = 2,
 }
 
 impl ForgetCounter {
@@ -140,6 +140,34 @@ impl ForgetCounter {
             };
         }
         Ok(())
+    }
+
+    /// All that was counted so far, by sample: events, presentations, and how the sample stands (0 never classified
+    /// correctly, 1 correctly at its last presentation, 2 correctly before); see [`ForgetCounter::restored`].
+    #[must_use]
+    pub fn state(&self) -> (&[u32], &[u32], Vec<u8>) {
+        let status = self.status.iter().map(|status| *status as u8).collect();
+        (&self.events, &self.presentations, status)
+    }
+
+    /// A counter that goes on from a [`ForgetCounter::state`].
+    ///
+    /// # Errors
+    /// The lists differ in length, or a status is not 0, 1 or 2.
+    pub fn restored(events: Vec<u32>, presentations: Vec<u32>, status: &[u8]) -> Result<Self, Error> {
+        check_length("`presentations`", presentations.len(), events.len())?;
+        check_length("`status`", status.len(), events.len())?;
+        let known = |(sample, &status): (usize, &u8)| match status {
+            0 => Ok(Status::NeverLearned),
+            1 => Ok(Status::Correct),
+            2 => Ok(Status::Forgotten),
+            found => Err(Error::Status { sample, found }),
+        };
+        Ok(Self {
+            status: status.iter().enumerate().map(known).collect::<Result<_, _>>()?,
+            events,
+            presentations,
+        })
     }
 
     /// Forgetting events of each sample; 0 for one that was never learned.
@@ -272,6 +300,32 @@ mod tests {
             expected[UNLEARNED] = unlearned;
             assert_eq!(scores, expected, "{variant}");
         }
+    }
+
+    #[test]
+    fn a_restored_counter_goes_on_as_if_it_had_never_stopped() {
+        for stop in 0..=6 {
+            let first = HISTORY.map(|(history, _)| &history[..stop]);
+            let stopped = if stop > 0 {
+                presented(&first)
+            } else {
+                ForgetCounter::new(first.len())
+            };
+            let (events, presentations, status) = stopped.state();
+            let mut counter = ForgetCounter::restored(events.to_vec(), presentations.to_vec(), &status).unwrap();
+            for epoch in stop..6 {
+                for (sample, (history, _)) in HISTORY.iter().enumerate() {
+                    let correct = &history[epoch..=epoch] == "1";
+                    counter.observe(&[sample as u32], &[correct]).unwrap();
+                }
+            }
+            assert_eq!(counter.state(), self::counter().state(), "stopped after {stop}");
+        }
+        let error = ForgetCounter::restored(vec![0], vec![0], &[3]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the saved status of sample 0 is 3: expected 0, 1 or 2"
+        );
     }
 
     #[test]

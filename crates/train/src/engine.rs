@@ -1,6 +1,7 @@
 //! One network on one data set: training passes and passes that only look.
 
 use crate::error::{Error, Result};
+use crate::snapshot::Snapshot;
 use candle_core::Device;
 use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization, fill_batch};
 use dynaprune_models::{Batch, Gradients, Input, Mode, Net, find};
@@ -92,6 +93,19 @@ impl<'a> Engine<'a> {
         &self.net
     }
 
+    /// Writes what training has changed into `snapshot`.
+    pub(crate) fn save(&self, snapshot: &mut Snapshot) -> Result<()> {
+        for (name, numbers) in self.net.state()? {
+            snapshot.put(name, numbers);
+        }
+        Ok(())
+    }
+
+    /// Goes on from what was saved.
+    pub(crate) fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        Ok(self.net.restore(|name| snapshot.f32s(name).ok())?)
+    }
+
     pub(crate) fn batch_size(&self) -> usize {
         self.net.capacity()
     }
@@ -124,25 +138,43 @@ impl<'a> Engine<'a> {
     }
 
     /// A pass in evaluation mode and without augmentation over the images `indices`; `each` gets
-    /// what it tells of each, in order.
-    pub(crate) fn look(&mut self, split: Split, indices: &[u32], mut each: impl FnMut(Sample)) -> Result<()> {
+    /// what it tells of each, in order. Says whether it came to its end: before every batch `stops` is asked.
+    pub(crate) fn look(
+        &mut self,
+        split: Split,
+        indices: &[u32],
+        stops: &dyn Fn() -> bool,
+        mut each: impl FnMut(Sample),
+    ) -> Result<bool> {
         let loss = self.loss;
         let mut batches = indices.chunks(self.batch_size()).peekable();
         while let Some(batch) = batches.next() {
+            if stops() {
+                return Ok(false);
+            }
             let next = batches.peek().copied().unwrap_or_default();
             let samples = self.pass(split, batch, next, None, |net| {
                 Ok(net.evaluate(loss, Mode::Evaluate)?.clone())
             })?;
             report(&samples, &mut each)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The norm of the gradient of each training image's cross-entropy, in evaluation mode and without augmentation, in
-    /// order.
-    pub(crate) fn gradient_norms(&mut self, indices: &[u32], of: Gradients, mut each: impl FnMut(f32)) -> Result<()> {
+    /// order. Says whether it came to its end, as [`Engine::look`].
+    pub(crate) fn gradient_norms(
+        &mut self,
+        indices: &[u32],
+        of: Gradients,
+        stops: &dyn Fn() -> bool,
+        mut each: impl FnMut(f32),
+    ) -> Result<bool> {
         let mut batches = indices.chunks(self.batch_size()).peekable();
         while let Some(batch) = batches.next() {
+            if stops() {
+                return Ok(false);
+            }
             let next = batches.peek().copied().unwrap_or_default();
             let norms = self.pass(Split::Train, batch, next, None, |net| {
                 Ok(net.gradient_norms(of)?.clone())
@@ -152,7 +184,7 @@ impl<'a> Engine<'a> {
                 Ok(())
             })?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Calls `compute` on the images `indices`, while the images `next` are loaded.

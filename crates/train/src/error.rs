@@ -40,6 +40,32 @@ pub enum Error {
         /// The epoch, counted from 1.
         epoch: u32,
     },
+    /// The run was asked to stop, and has kept its state.
+    #[error("stopped as asked, after {epoch} epochs and {step} steps of the next; the state was kept")]
+    Stopped {
+        /// Finished epochs.
+        epoch: u32,
+        /// Finished steps of the epoch after them.
+        step: u64,
+    },
+    /// A kept state does not fit the run.
+    #[error("kept state: expected {expected} as `{what}`, found {found}")]
+    Snapshot {
+        /// Which part.
+        what: String,
+        /// What the state holds.
+        found: String,
+        /// What the run needs.
+        expected: String,
+    },
+    /// A checkpoint could not be written or read.
+    #[error("checkpoint `{}`: {reason}", path.display())]
+    Checkpoint {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A scorer refused what it was given.
     #[error(transparent)]
     Scorer(#[from] dynaprune_scorers::Error),

@@ -44,6 +44,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 mod engine;
 mod error;
 mod history;
@@ -52,9 +53,11 @@ mod record;
 mod run;
 pub mod schedule;
 mod scoring;
+mod snapshot;
 
 pub use error::{Error, Result};
 pub use history::{KeptSet, ScoreSummary, Trace, traced_positions};
 pub use record::{EpochRecord, RunRecord, Watch};
 pub use run::{Scores, run, training_samples};
 pub use scoring::{Measured, epochs_watched, measure, own_passes};
+pub use snapshot::{Array, Snapshot};

@@ -2,9 +2,15 @@
 
 use crate::engine::{Engine, Sample, Split};
 use crate::error::{Error, Result};
+use crate::snapshot::{Array, Snapshot, wrong};
 use dynaprune_ops::column;
-use dynaprune_selectors::{Cadence, Options, Selector, Setup, Value, method};
+use dynaprune_selectors::{Cadence, Column, Options, Selector, Setup, State, Value, method};
 use dynaprune_spec::{Cell, FirstRound, Score, ScoreSource, Scoring};
+use std::collections::BTreeMap;
+
+/// What the names of the selector's single numbers begin with in a snapshot, and those of its numbers for each sample.
+const SCALAR: &str = "selector.scalar.";
+const COLUMN: &str = "selector.column.";
 
 /// The selector of a run with its calendar.
 ///
@@ -93,19 +99,81 @@ impl Pruning {
     }
 
     /// Scores every sample if epoch `epoch` begins with a round that needs it: a pass over all N in
-    /// evaluation mode. `indices` gives each position's image. Returns the samples scored.
-    pub(crate) fn score(&mut self, epoch: u32, engine: &mut Engine, indices: &[u32]) -> Result<usize> {
-        let Some(scoring) = &self.scoring else { return Ok(0) };
+    /// evaluation mode. `indices` gives each position's image. Returns the samples scored, or nothing if `stops` ended the
+    /// pass: then it is as if it had not begun.
+    pub(crate) fn score(
+        &mut self,
+        epoch: u32,
+        engine: &mut Engine,
+        indices: &[u32],
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Option<usize>> {
+        let Some(scoring) = &self.scoring else {
+            return Ok(Some(0));
+        };
         let round = epoch.is_multiple_of(self.period);
         if !round || scoring.score_source != ScoreSource::ForwardPass || self.without_scores(epoch) {
-            return Ok(0);
+            return Ok(Some(0));
         }
         let score = scoring.score;
         self.observed.clear();
-        engine.look(Split::Train, indices, |sample| self.observed.push(value(score, sample)))?;
+        let push = |sample: Sample| self.observed.push(value(score, sample));
+        if !engine.look(Split::Train, indices, stops, push)? {
+            return Ok(None);
+        }
         let positions: Vec<u32> = (0..self.samples as u32).collect();
         self.selector.observe(&positions, &self.observed)?;
-        Ok(self.samples)
+        Ok(Some(self.samples))
+    }
+
+    /// Writes what changes during a run into `snapshot`.
+    pub(crate) fn save(&self, snapshot: &mut Snapshot) {
+        let state = self.selector.state();
+        for (name, scalar) in state.scalars {
+            snapshot.put(format!("{SCALAR}{name}"), vec![scalar]);
+        }
+        for (name, column) in state.columns {
+            let name = format!("{COLUMN}{name}");
+            match column {
+                Column::F32(numbers) => snapshot.put(name, numbers),
+                Column::U32(numbers) => snapshot.put(name, numbers),
+            }
+        }
+        snapshot.put("selected", self.selected.clone());
+    }
+
+    /// Goes on from what was saved.
+    pub(crate) fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        // The cell says which method it is.
+        let mut state = State {
+            scalars: BTreeMap::new(),
+            columns: BTreeMap::new(),
+            ..self.selector.state()
+        };
+        for (name, array) in &snapshot.arrays {
+            if let Some(scalar) = name.strip_prefix(SCALAR) {
+                let [value] = snapshot.u64s_exactly(name)?;
+                state.scalars.insert(scalar.to_owned(), value);
+            } else if let Some(column) = name.strip_prefix(COLUMN) {
+                let column = (
+                    column.to_owned(),
+                    match array {
+                        Array::F32(numbers) => Column::F32(numbers.clone()),
+                        _ => Column::U32(snapshot.u32s(name)?.to_vec()),
+                    },
+                );
+                state.columns.extend([column]);
+            }
+        }
+        let selected = snapshot.u32s("selected")?;
+        let ascending = selected.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || selected.last().is_some_and(|&last| last as usize >= self.samples) {
+            let expected = format!("ascending positions below {}", self.samples);
+            return Err(wrong("selected", "others", &expected));
+        }
+        self.selector.restore(&state)?;
+        self.selected = selected.to_vec();
+        Ok(())
     }
 
     /// The scores of the last pass, by position.

@@ -12,10 +12,11 @@
 
 use crate::engine::{Engine, Sample, Split};
 use crate::error::{Error, Result};
-use crate::history::{History, traced_positions};
+use crate::history::{History, bits, traced_positions};
 use crate::pruning::{self, Pruning};
 use crate::record::{Clock, EpochRecord, RunRecord, Watch};
 use crate::schedule;
+use crate::snapshot::{Snapshot, of_length, wrong};
 use dynaprune_datasets::{Dataset, class_balanced_subset};
 use dynaprune_ops::column;
 use dynaprune_random::{Purpose, Stream};
@@ -23,48 +24,55 @@ use dynaprune_spec::Cell;
 
 const SHUFFLE: Purpose = Purpose::new("shuffle");
 
-/// Runs a cell.
+/// Runs a cell, from its beginning or from a state that `watch` has kept of it.
 ///
 /// `dataset` is the whole data set; the run takes the subset that the cell names. `scores` are those
-/// of a `static` method. Work runs on the current rayon pool; the result does not depend on its size.
+/// of a `static` method. Work runs on the current rayon pool; the result does not depend on its size, nor, but for the
+/// seconds, on how often the run was stopped.
 ///
 /// # Errors
-/// If the cell does not fit the data set, or names a network or method that does not exist.
+/// If the cell does not fit the data set, or names a network or method that does not exist; [`Error::Stopped`] if `watch`
+/// stopped it.
 pub fn run(cell: &Cell, dataset: &Dataset, scores: Option<&Scores>, watch: &mut dyn Watch) -> Result<RunRecord> {
     let mut clock = Clock::start();
-    let mut run = Run::new(cell, dataset, scores.map(|scores| scores.scores))?;
-    if let Some(scores) = scores {
+    let (mut run, is_resumed) = begun(cell, dataset, scores.map(|scores| scores.scores), watch, Run::restore)?;
+    if let Some(scores) = scores.filter(|_| !is_resumed) {
         run.record.scoring_seconds = scores.seconds;
         run.record.scoring_flops = scores.flops;
     }
     clock.charge(&mut run.record.other_seconds);
-    let epochs = run.epochs();
-    for epoch in 0..epochs {
-        let mut record = EpochRecord {
-            epoch: epoch + 1,
-            ..EpochRecord::default()
-        };
-        run.select(epoch, &mut record, &mut clock)?;
-        run.train(epoch, &mut record, &mut |_, _| {})?;
-        clock.charge(&mut record.training_seconds);
-        run.record.diverged = !record.train_loss.is_finite();
-        let last = epoch + 1 == epochs || run.record.diverged;
-        if last || (epoch + 1).is_multiple_of(cell.training.evaluate_every) {
-            run.test(&mut record)?;
-            // The last step of an epoch shows in no training loss.
-            run.record.diverged |= record.test_loss.is_some_and(|loss| !loss.is_finite());
-            clock.charge(&mut record.evaluation_seconds);
+    while run.stage != Stage::Over {
+        if !run.advance(watch, &mut clock)? {
+            let snapshot = run.snapshot()?;
+            let (epoch, step) = (snapshot.epoch, snapshot.step);
+            watch.keep(snapshot);
+            return Err(Error::Stopped { epoch, step });
         }
-        watch.epoch_finished(&record, epochs);
-        clock.charge(&mut record.other_seconds);
-        run.add(record);
-        if last || run.record.diverged {
-            break;
+        let epoch = run.record.epochs.len() as u32;
+        if run.stage == Stage::Select && watch.keeps(epoch) {
+            watch.keep(run.snapshot()?);
+            clock.charge(&mut run.record.other_seconds);
         }
     }
-    run.look_back()?;
-    clock.charge(&mut run.record.evaluation_seconds);
     Ok(run.finish())
+}
+
+/// A run that goes on from the newest state that `watch` has kept and that `restore` finds fit, and whether there was one.
+pub(crate) fn begun<'a>(
+    cell: &'a Cell,
+    dataset: &'a Dataset,
+    static_scores: Option<&[f32]>,
+    watch: &mut dyn Watch,
+    mut restore: impl FnMut(&mut Run<'a>, &Snapshot) -> Result<()>,
+) -> Result<(Run<'a>, bool)> {
+    while let Some(snapshot) = watch.saved() {
+        let mut run = Run::new(cell, dataset, static_scores)?;
+        match restore(&mut run, &snapshot) {
+            Ok(()) => return Ok((run, true)),
+            Err(error) => watch.refused(&error),
+        }
+    }
+    Ok((Run::new(cell, dataset, static_scores)?, false))
 }
 
 /// Scores made before training, and what they cost: the run is charged with it.
@@ -126,6 +134,39 @@ pub(crate) struct Run<'a> {
     fixed_steps: Option<u64>,
     history: History,
     record: RunRecord,
+    stage: Stage,
+    /// The epoch that has begun.
+    open: OpenEpoch,
+}
+
+/// What a run does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Begin an epoch: score and select, if it is time to.
+    Select = 0,
+    /// Train, from the open epoch's next step on.
+    Train = 1,
+    /// Look at the test set, if it is time to, and end the epoch.
+    Test = 2,
+    /// Look at the training set.
+    LookBack = 3,
+    /// Nothing.
+    Over = 4,
+}
+
+impl Stage {
+    const ALL: [Self; 5] = [Self::Select, Self::Train, Self::Test, Self::LookBack, Self::Over];
+}
+
+/// An epoch that has begun and how far it is.
+#[derive(Debug, Default)]
+struct OpenEpoch {
+    record: EpochRecord,
+    /// Steps that have been taken.
+    step: usize,
+    /// Sums over the samples trained on.
+    loss: f64,
+    correct: f64,
 }
 
 impl<'a> Run<'a> {
@@ -153,7 +194,7 @@ impl<'a> Run<'a> {
             parameters: engine.net().graph().parameter_count() as u64,
             ..RunRecord::default()
         };
-        let traced = traced_positions(&train, dataset, cell.dataset.subset_seed)?;
+        let traced = traced_positions(&train, dataset, cell.dataset.subset_seed);
         let history = History::new(&traced, &train, &labels);
         let seen = vec![false; train.len()];
         Ok(Self {
@@ -167,7 +208,134 @@ impl<'a> Run<'a> {
             seen,
             steps: 0,
             record,
+            stage: Stage::Select,
+            open: OpenEpoch::default(),
         })
+    }
+
+    /// Takes up the next stage. False if `watch` stopped it: the state is then one to go on from.
+    fn advance(&mut self, watch: &mut dyn Watch, clock: &mut Clock) -> Result<bool> {
+        let epoch = self.record.epochs.len() as u32;
+        match self.stage {
+            Stage::Select => {
+                self.open(epoch + 1);
+                if !self.select(epoch, &|| watch.stops(), clock)? {
+                    return Ok(false);
+                }
+                self.stage = Stage::Train;
+            }
+            Stage::Train => {
+                let is_whole = self.train(epoch, &|| watch.stops(), &mut |_, _| {})?;
+                clock.charge(&mut self.open.record.training_seconds);
+                if !is_whole {
+                    return Ok(false);
+                }
+                self.stage = Stage::Test;
+            }
+            Stage::Test => return self.end_epoch(epoch, watch, clock),
+            Stage::LookBack => {
+                if !self.look_back(&|| watch.stops())? {
+                    return Ok(false);
+                }
+                clock.charge(&mut self.record.evaluation_seconds);
+                self.stage = Stage::Over;
+            }
+            Stage::Over => {}
+        }
+        Ok(true)
+    }
+
+    /// Begins the epoch `epoch`, the first being 1.
+    pub(crate) fn open(&mut self, epoch: u32) {
+        self.open = OpenEpoch::default();
+        self.open.record.epoch = epoch;
+    }
+
+    /// The epoch that has begun.
+    pub(crate) fn opened(&mut self) -> &mut EpochRecord {
+        &mut self.open.record
+    }
+
+    /// Looks at the test set, if epoch `epoch`, the first being 0, ends with that, and adds the epoch to the record.
+    fn end_epoch(&mut self, epoch: u32, watch: &mut dyn Watch, clock: &mut Clock) -> Result<bool> {
+        let epochs = self.epochs();
+        let diverged = !self.open.record.train_loss.is_finite();
+        let last = epoch + 1 == epochs || diverged;
+        if last || (epoch + 1).is_multiple_of(self.cell.training.evaluate_every) {
+            if !self.test(&|| watch.stops())? {
+                return Ok(false);
+            }
+            clock.charge(&mut self.open.record.evaluation_seconds);
+        }
+        // The last step of an epoch shows in no training loss.
+        let test_loss = self.open.record.test_loss;
+        self.record.diverged = diverged || test_loss.is_some_and(|loss| !loss.is_finite());
+        watch.epoch_finished(&self.open.record, epochs);
+        clock.charge(&mut self.open.record.other_seconds);
+        let record = std::mem::take(&mut self.open).record;
+        self.add(record);
+        self.stage = match last || self.record.diverged {
+            true => Stage::LookBack,
+            false => Stage::Select,
+        };
+        Ok(true)
+    }
+
+    /// All that has changed since the run began.
+    fn snapshot(&self) -> Result<Snapshot> {
+        let mut snapshot = self.training_snapshot(self.record.epochs.len() as u32)?;
+        snapshot.put("stage", vec![self.stage as u64]);
+        self.history.save(self.train.len(), &mut snapshot);
+        self.record.save(&mut snapshot);
+        Ok(snapshot)
+    }
+
+    /// Goes on from a snapshot.
+    fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.restore_training(snapshot)?;
+        let [stage] = snapshot.u64s_exactly("stage")?;
+        let known = Stage::ALL.into_iter().find(|known| *known as u64 == stage);
+        self.stage = known.ok_or_else(|| wrong("stage", &stage.to_string(), "0 to 4"))?;
+        self.history.restore(self.train.len(), snapshot)?;
+        self.record.restore(snapshot)
+    }
+
+    /// What training changes: network, selector, and how far it is.
+    pub(crate) fn training_snapshot(&self, epoch: u32) -> Result<Snapshot> {
+        let mut snapshot = Snapshot {
+            epoch,
+            step: self.open.step as u64,
+            ..Snapshot::default()
+        };
+        self.engine.save(&mut snapshot)?;
+        self.pruning.save(&mut snapshot);
+        let seen = (0..).zip(&self.seen).filter(|(_, seen)| **seen);
+        let seen: Vec<u32> = seen.map(|(position, _)| position).collect();
+        snapshot.put("seen", bits(self.seen.len(), &seen));
+        snapshot.put("steps", vec![self.steps]);
+        EpochRecord::save(std::slice::from_ref(&self.open.record), "open", &mut snapshot);
+        snapshot.put("open.sums", vec![self.open.loss, self.open.correct]);
+        Ok(snapshot)
+    }
+
+    /// Goes on from a [`Run::training_snapshot`].
+    pub(crate) fn restore_training(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.engine.restore(snapshot)?;
+        self.pruning.restore(snapshot)?;
+        let seen = of_length("seen", snapshot.u8s("seen")?, self.seen.len().div_ceil(8))?;
+        for (position, has) in self.seen.iter_mut().enumerate() {
+            *has = seen[position / 8] >> (position % 8) & 1 == 1;
+        }
+        [self.steps] = snapshot.u64s_exactly("steps")?;
+        let open = EpochRecord::saved(1, "open", snapshot)?;
+        let [loss, correct] = snapshot.f64s_exactly("open.sums")?;
+        self.open = OpenEpoch {
+            record: open.into_iter().next().unwrap_or_default(),
+            step: snapshot.step as usize,
+            loss,
+            correct,
+        };
+        Ok(())
     }
 
     /// Passes over the kept samples. With a fixed number of steps, as many as it takes.
@@ -183,27 +351,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn select(&mut self, epoch: u32, record: &mut EpochRecord, clock: &mut Clock) -> Result<()> {
-        let scored = self.pruning.score(epoch, &mut self.engine, &self.train)?;
+    /// Scores and selects, if it is time to. False if it was stopped: nothing has changed then.
+    fn select(&mut self, epoch: u32, stops: &dyn Fn() -> bool, clock: &mut Clock) -> Result<bool> {
+        let Some(scored) = self.pruning.score(epoch, &mut self.engine, &self.train, stops)? else {
+            return Ok(false);
+        };
         self.record.scoring_flops += scored as f64 * self.engine.net().graph().forward_flops();
-        clock.charge(&mut record.scoring_seconds);
+        clock.charge(&mut self.open.record.scoring_seconds);
         let selected = self.pruning.select(epoch)?;
-        clock.charge(&mut record.selection_seconds);
+        clock.charge(&mut self.open.record.selection_seconds);
         if selected && self.pruning.is_dynamic() {
             let scores = (scored > 0).then(|| self.pruning.observed());
             self.history.add(epoch + 1, self.pruning.selected(), scores);
-            clock.charge(&mut record.other_seconds);
+            clock.charge(&mut self.open.record.other_seconds);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// An epoch of training, the first being 0; `each` gets every sample's position and what its step tells of it.
+    /// The open epoch's training, from its next step on; the first epoch is 0. `each` gets every sample's position and what
+    /// its step tells of it. False if it was stopped between two steps.
     pub(crate) fn train(
         &mut self,
         epoch: u32,
-        record: &mut EpochRecord,
+        stops: &dyn Fn() -> bool,
         each: &mut dyn FnMut(u32, Sample),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut order = self.pruning.selected().to_vec();
         Stream::new(self.cell.seed, SHUFFLE, u64::from(epoch)).shuffle(&mut order);
         let score = self.pruning.training_score();
@@ -211,12 +383,14 @@ impl<'a> Run<'a> {
         let steps = order.len().div_ceil(batch);
         let indices: Vec<u32> = order.iter().map(|&p| self.train[p as usize]).collect();
         let mut scores = Vec::with_capacity(batch);
-        let (mut loss, mut correct) = (0.0, 0.0);
-        let mut batches = indices.chunks(batch).peekable();
-        for (step, positions) in order.chunks(batch).enumerate() {
+        let mut batches = indices.chunks(batch).skip(self.open.step).peekable();
+        for (step, positions) in order.chunks(batch).enumerate().skip(self.open.step) {
             // With a fixed number of steps the last pass may end early.
             if self.fixed_steps == Some(self.steps) {
                 break;
+            }
+            if stops() {
+                return Ok(false);
             }
             let indices = batches.next().unwrap_or_default();
             let last = self.fixed_steps == Some(self.steps + 1);
@@ -224,12 +398,13 @@ impl<'a> Run<'a> {
             scores.clear();
             let factor = self.factor(epoch, step, steps);
             let mut at = positions.iter();
+            let open = &mut self.open;
             self.engine.train(indices, next, epoch, factor, |sample| {
                 if let Some(&position) = at.next() {
                     each(position, sample);
                 }
-                loss += f64::from(sample[column::LOSS]);
-                correct += f64::from(sample[column::CORRECT]);
+                open.loss += f64::from(sample[column::LOSS]);
+                open.correct += f64::from(sample[column::CORRECT]);
                 if let Some(score) = score {
                     scores.push(pruning::value(score, sample));
                 }
@@ -241,14 +416,20 @@ impl<'a> Run<'a> {
                 self.seen[p as usize] = true;
             }
             self.steps += 1;
+            self.open.step += 1;
+            let record = &mut self.open.record;
             record.steps += 1;
             record.samples += positions.len() as u64;
             record.learning_rate = self.cell.training.learning_rate * factor;
         }
-        record.train_loss = loss / record.samples as f64;
-        record.train_accuracy = correct / record.samples as f64;
-        Ok(())
+        let OpenEpoch {
+            record, loss, correct, ..
+        } = &mut self.open;
+        record.train_loss = *loss / record.samples as f64;
+        record.train_accuracy = *correct / record.samples as f64;
+        Ok(true)
     }
+
     /// The factor on the learning rate at a step. With a fixed number of steps the schedule is
     /// stretched over the passes, so that it ends with the last step.
     fn factor(&self, epoch: u32, step: usize, steps: usize) -> f64 {
@@ -260,25 +441,30 @@ impl<'a> Run<'a> {
         schedule::factor(&self.cell.training.schedule, position, epochs)
     }
 
-    fn test(&mut self, record: &mut EpochRecord) -> Result<()> {
-        let (accuracy, loss) = accuracy_and_loss(&mut self.engine, Split::Test, &self.test)?;
+    /// Looks at the test set. False if it was stopped.
+    fn test(&mut self, stops: &dyn Fn() -> bool) -> Result<bool> {
+        let Some((accuracy, loss)) = accuracy_and_loss(&mut self.engine, Split::Test, &self.test, stops)? else {
+            return Ok(false);
+        };
         self.record.evaluation_flops += self.test.len() as f64 * self.engine.net().graph().forward_flops();
-        record.test_accuracy = Some(accuracy);
-        record.test_loss = Some(loss);
+        self.open.record.test_accuracy = Some(accuracy);
+        self.open.record.test_loss = Some(loss);
         self.record.test_accuracy_last = accuracy;
         self.record.test_accuracy_best = self.record.test_accuracy_best.max(accuracy);
-        Ok(())
+        Ok(true)
     }
 
     /// The last pass over the whole training set: how well the network fits what it was shown a
-    /// part of.
-    fn look_back(&mut self) -> Result<()> {
-        let (accuracy, loss) = accuracy_and_loss(&mut self.engine, Split::Train, &self.train)?;
+    /// part of. False if it was stopped.
+    fn look_back(&mut self, stops: &dyn Fn() -> bool) -> Result<bool> {
+        let Some((accuracy, loss)) = accuracy_and_loss(&mut self.engine, Split::Train, &self.train, stops)? else {
+            return Ok(false);
+        };
         self.record.evaluation_flops += self.train.len() as f64 * self.engine.net().graph().forward_flops();
         self.record.train_accuracy_last = accuracy;
         self.record.train_loss_last = loss;
         self.record.diverged |= !loss.is_finite();
-        Ok(())
+        Ok(true)
     }
 
     fn add(&mut self, epoch: EpochRecord) {
@@ -308,13 +494,18 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Accuracy and mean cross-entropy of a pass in evaluation mode.
-fn accuracy_and_loss(engine: &mut Engine, split: Split, indices: &[u32]) -> Result<(f64, f64)> {
+/// Accuracy and mean cross-entropy of a pass in evaluation mode; nothing if it was stopped.
+fn accuracy_and_loss(
+    engine: &mut Engine,
+    split: Split,
+    indices: &[u32],
+    stops: &dyn Fn() -> bool,
+) -> Result<Option<(f64, f64)>> {
     let (mut correct, mut loss) = (0.0, 0.0);
-    engine.look(split, indices, |sample: Sample| {
+    let is_whole = engine.look(split, indices, stops, |sample: Sample| {
         correct += f64::from(sample[column::CORRECT]);
         loss += f64::from(sample[column::CROSS_ENTROPY]);
     })?;
     let count = indices.len() as f64;
-    Ok((correct / count, loss / count))
+    Ok(is_whole.then_some((correct / count, loss / count)))
 }

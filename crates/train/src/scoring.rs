@@ -1,9 +1,10 @@
 //! Scoring runs: training on full data that is watched, and what it tells of each sample.
 
-use crate::engine::Split;
+use crate::engine::{Sample, Split};
 use crate::error::{Error, Result};
-use crate::record::{Clock, EpochRecord, Watch};
-use crate::run::{Run, training_samples};
+use crate::record::{Clock, Watch};
+use crate::run::{Run, begun, training_samples};
+use crate::snapshot::{Snapshot, of_length};
 use dynaprune_datasets::{Dataset, Normalization, fill_batch};
 use dynaprune_models::Gradients;
 use dynaprune_ops::column;
@@ -32,11 +33,12 @@ pub struct Measured {
 
 /// Makes the measurements of one training run: all of `measurements` must have the same cell, on full data.
 ///
-/// The run goes on for as many epochs as the longest measurement needs. `watch` is told of each epoch.
+/// The run goes on for as many epochs as the longest measurement needs. `watch` is told of each epoch, and may stop the run
+/// and have it go on later.
 ///
 /// # Errors
-/// If the measurements have different cells, an unknown scorer or option; if the cell does not fit the data set; or if the
-/// loss stops being a number.
+/// If the measurements have different cells, an unknown scorer or option; if the cell does not fit the data set; if the
+/// loss stops being a number; or [`Error::Stopped`] if `watch` stopped it.
 pub fn measure(measurements: &[Measurement], dataset: &Dataset, watch: &mut dyn Watch) -> Result<Vec<Measured>> {
     let Some(first) = measurements.first() else {
         return Ok(Vec::new());
@@ -205,7 +207,7 @@ impl Account {
     }
 
     /// Takes in what a training step of epoch `epoch`, counted from 1, told of a sample.
-    fn step(&mut self, epoch: u32, position: u32, sample: &[f32; column::COLUMNS]) -> Result<()> {
+    fn step(&mut self, epoch: u32, position: u32, sample: Sample) -> Result<()> {
         match self.wanted {
             Wanted::Forget { clean_pass: false } => {
                 self.counter.observe(&[position], &[sample[column::CORRECT] == 1.0])?;
@@ -218,30 +220,37 @@ impl Account {
         Ok(())
     }
 
-    /// The passes over all samples that are due after `epoch` epochs.
-    fn pass(&mut self, epoch: u32, run: &mut Run) -> Result<()> {
+    /// The passes over all samples that are due after `epoch` epochs. False if `stops` ended one: it is then as if it had not
+    /// begun.
+    fn pass(&mut self, epoch: u32, run: &mut Run, stops: &dyn Fn() -> bool) -> Result<bool> {
         let samples = run.train.len() as f64;
         let graph = run.engine.net().graph();
         let (forward, backward) = (samples * graph.forward_flops(), samples * graph.backward_flops());
         match self.wanted {
             Wanted::Forget { clean_pass: true } if epoch > 0 => {
                 let mut correct = Vec::with_capacity(run.train.len());
-                run.engine.look(Split::Train, &run.train, |sample| {
-                    correct.push(sample[column::CORRECT] == 1.0);
-                })?;
+                let push = |sample: Sample| correct.push(sample[column::CORRECT] == 1.0);
+                if !run.engine.look(Split::Train, &run.train, stops, push)? {
+                    return Ok(false);
+                }
                 let positions: Vec<u32> = (0..run.train.len() as u32).collect();
                 self.counter.observe(&positions, &correct)?;
                 self.flops += forward;
             }
             Wanted::El2n { epoch: due } if due == epoch => {
-                let scores = &mut self.scores;
-                run.engine
-                    .look(Split::Train, &run.train, |sample| scores.push(sample[column::EL2N]))?;
+                self.scores.clear();
+                let push = |sample: Sample| self.scores.push(sample[column::EL2N]);
+                if !run.engine.look(Split::Train, &run.train, stops, push)? {
+                    return Ok(false);
+                }
                 self.flops += forward;
             }
             Wanted::Grand { epoch: due, of } if due == epoch => {
-                let scores = &mut self.scores;
-                run.engine.gradient_norms(&run.train, of, |norm| scores.push(norm))?;
+                self.scores.clear();
+                let push = |norm| self.scores.push(norm);
+                if !run.engine.gradient_norms(&run.train, of, stops, push)? {
+                    return Ok(false);
+                }
                 self.flops += match of {
                     Gradients::All => forward + backward,
                     // What the last layer's gradient takes is not counted beside a convolution.
@@ -250,6 +259,33 @@ impl Account {
             }
             _ => {}
         }
+        Ok(true)
+    }
+
+    /// Writes what was measured so far into `snapshot`; `account` tells it from the others.
+    fn save(&self, account: usize, snapshot: &mut Snapshot) {
+        let name = |part: &str| format!("account{account}.{part}");
+        let (events, presentations, status) = self.counter.state();
+        snapshot.put(name("events"), events.to_vec());
+        snapshot.put(name("presentations"), presentations.to_vec());
+        snapshot.put(name("status"), status);
+        snapshot.put(name("sums"), self.sums.clone());
+        snapshot.put(name("scores"), self.scores.clone());
+        snapshot.put(name("costs"), vec![self.seconds, self.flops]);
+    }
+
+    /// Goes on from what was saved.
+    fn restore(&mut self, account: usize, snapshot: &Snapshot) -> Result<()> {
+        let name = |part: &str| format!("account{account}.{part}");
+        let counted = self.counter.events().len();
+        let events = of_length(&name("events"), snapshot.u32s(&name("events"))?, counted)?;
+        let presentations = snapshot.u32s(&name("presentations"))?;
+        let status = snapshot.u8s(&name("status"))?;
+        self.counter = ForgetCounter::restored(events.to_vec(), presentations.to_vec(), status)?;
+        let sums = snapshot.f64s(&name("sums"))?;
+        self.sums = of_length(&name("sums"), sums, self.sums.len())?.to_vec();
+        self.scores = snapshot.f32s(&name("scores"))?.to_vec();
+        [self.seconds, self.flops] = snapshot.f64s_exactly(&name("costs"))?;
         Ok(())
     }
 
@@ -286,54 +322,143 @@ impl Account {
     }
 }
 
-/// Trains for as many epochs as any of the accounts watches.
+/// Trains for as many epochs as any of the accounts watches, from the beginning or from a state that `watch` has kept.
 fn train(cell: &Cell, dataset: &Dataset, accounts: &mut [Account], watch: &mut dyn Watch) -> Result<()> {
-    let mut run = Run::new(cell, dataset, None)?;
-    run.pruning.select(0)?;
-    let epochs = accounts
-        .iter()
-        .filter_map(|account| account.wanted.epochs(cell))
-        .max()
-        .unwrap_or(0);
-    let graph = run.engine.net().graph();
-    let per_epoch = run.train.len() as f64 * (graph.forward_flops() + graph.backward_flops());
-    // Of the training so far, which every scorer that watched it would have needed. As in a training run, building the
-    // network and telling of progress are charged to nobody.
-    let (mut seconds, mut other) = (0.0, 0.0);
-    let mut clock = Clock::start();
-    for epoch in 0..=epochs {
-        if epoch > 0 {
-            let mut record = EpochRecord {
-                epoch,
-                ..EpochRecord::default()
-            };
-            let mut failure = Ok(());
-            run.train(epoch - 1, &mut record, &mut |position, sample| {
-                for account in accounts.iter_mut() {
-                    if failure.is_ok() {
-                        failure = account.step(epoch, position, sample);
-                    }
-                }
-            })?;
-            failure?;
-            if !record.train_loss.is_finite() {
-                return Err(Error::Diverged { seed: cell.seed, epoch });
-            }
-            clock.charge(&mut record.training_seconds);
-            seconds += record.training_seconds;
-            watch.epoch_finished(&record, epochs);
-        }
-        clock.charge(&mut other);
-        for account in accounts.iter_mut() {
-            account.pass(epoch, &mut run)?;
-            clock.charge(&mut account.seconds);
-            if account.wanted.epochs(cell) == Some(epoch) {
-                account.seconds += seconds;
-                account.flops += f64::from(epoch) * per_epoch;
-            }
-        }
+    let mut progress = Progress::default();
+    let (mut run, is_resumed) = begun(cell, dataset, None, watch, |run, snapshot| {
+        progress = Progress::restored(snapshot, accounts)?;
+        run.restore_training(snapshot)
+    })?;
+    if !is_resumed {
+        // What a state that was refused has left.
+        progress = Progress::default();
+        accounts
+            .iter_mut()
+            .for_each(|account| *account = Account::new(account.wanted, run.train.len()));
+        run.pruning.select(0)?;
+        run.open(1);
     }
-    Ok(())
+    let epochs = accounts.iter().filter_map(|account| account.wanted.epochs(cell));
+    let epochs = epochs.max().unwrap_or(0);
+    loop {
+        if !progress.passes(cell, accounts, &mut run, &|| watch.stops())? {
+            return stopped(&progress, accounts, &run, watch);
+        }
+        if progress.epoch == epochs {
+            return Ok(());
+        }
+        if progress.epoch > 0 && run.opened().steps == 0 && watch.keeps(progress.epoch) {
+            watch.keep(progress.snapshot(accounts, &run)?);
+        }
+        if !progress.train(cell, accounts, &mut run, &|| watch.stops())? {
+            return stopped(&progress, accounts, &run, watch);
+        }
+        watch.epoch_finished(run.opened(), epochs);
+        run.open(progress.epoch + 1);
+    }
+}
+
+/// Keeps the state of a scoring run that is to stop.
+fn stopped(progress: &Progress, accounts: &[Account], run: &Run, watch: &mut dyn Watch) -> Result<()> {
+    let snapshot = progress.snapshot(accounts, run)?;
+    let (epoch, step) = (snapshot.epoch, snapshot.step);
+    watch.keep(snapshot);
+    Err(Error::Stopped { epoch, step })
+}
+
+/// How far a scoring run is.
+#[derive(Default)]
+struct Progress {
+    /// Finished epochs of training.
+    epoch: u32,
+    /// The accounts that have made the passes that are due after them.
+    passed: usize,
+    /// Of the training so far, which every scorer that watched it would have needed. As in a training run, building the
+    /// network and telling of progress are charged to nobody.
+    seconds: f64,
+}
+
+impl Progress {
+    /// The passes that are due now, of the accounts that have not made them. False if stopped.
+    fn passes(
+        &mut self,
+        cell: &Cell,
+        accounts: &mut [Account],
+        run: &mut Run,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let graph = run.engine.net().graph();
+        let per_epoch = run.train.len() as f64 * (graph.forward_flops() + graph.backward_flops());
+        let mut clock = Clock::start();
+        for account in accounts.iter_mut().skip(self.passed) {
+            if !account.pass(self.epoch, run, stops)? {
+                return Ok(false);
+            }
+            clock.charge(&mut account.seconds);
+            if account.wanted.epochs(cell) == Some(self.epoch) {
+                account.seconds += self.seconds;
+                account.flops += f64::from(self.epoch) * per_epoch;
+            }
+            self.passed += 1;
+        }
+        Ok(true)
+    }
+
+    /// The open epoch of training, from its next step on. False if stopped.
+    fn train(
+        &mut self,
+        cell: &Cell,
+        accounts: &mut [Account],
+        run: &mut Run,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<bool> {
+        let mut clock = Clock::start();
+        let mut failure = Ok(());
+        let epoch = self.epoch + 1;
+        let is_whole = run.train(self.epoch, stops, &mut |position, sample| {
+            for account in accounts.iter_mut() {
+                if failure.is_ok() {
+                    failure = account.step(epoch, position, sample);
+                }
+            }
+        })?;
+        failure?;
+        let mut seconds = 0.0;
+        clock.charge(&mut seconds);
+        self.seconds += seconds;
+        run.opened().training_seconds += seconds;
+        if !is_whole {
+            return Ok(false);
+        }
+        if !run.opened().train_loss.is_finite() {
+            return Err(Error::Diverged { seed: cell.seed, epoch });
+        }
+        (self.epoch, self.passed) = (epoch, 0);
+        Ok(true)
+    }
+
+    fn snapshot(&self, accounts: &[Account], run: &Run) -> Result<Snapshot> {
+        let mut snapshot = run.training_snapshot(self.epoch)?;
+        snapshot.put("passed", vec![self.passed as u64]);
+        snapshot.put("seconds", vec![self.seconds]);
+        for (i, account) in accounts.iter().enumerate() {
+            account.save(i, &mut snapshot);
+        }
+        Ok(snapshot)
+    }
+
+    fn restored(snapshot: &Snapshot, accounts: &mut [Account]) -> Result<Self> {
+        let [passed] = snapshot.u64s_exactly("passed")?;
+        let [seconds] = snapshot.f64s_exactly("seconds")?;
+        for (i, account) in accounts.iter_mut().enumerate() {
+            account.restore(i, snapshot)?;
+        }
+        Ok(Self {
+            epoch: snapshot.epoch,
+            passed: passed as usize,
+            seconds,
+        })
+    }
 }
 
 /// The norm of each sample as the network gets it: normalised, not augmented.
