@@ -3,7 +3,7 @@
 use crate::score_store::{SPLIT, Scored};
 use anyhow::{Result, anyhow};
 use dynaprune_datasets::Dataset;
-use dynaprune_report::{Results, SelectionRow};
+use dynaprune_report::{RunRows, SelectionRow};
 use dynaprune_scorers::ScoreTable;
 use dynaprune_spec::Cell;
 use dynaprune_train::training_samples;
@@ -12,21 +12,13 @@ use dynaprune_train::training_samples;
 /// evaluation left out. `None` if the run diverged: its selections mean nothing.
 ///
 /// # Errors
-/// If the run has no result, or none of its kept sets are recorded.
-pub(crate) fn of(of: &Cell, dataset: &Dataset, results: &Results) -> Result<Option<Scored>> {
+/// If none of its kept sets are recorded.
+pub(crate) fn of(of: &Cell, dataset: &Dataset, result: &RunRows) -> Result<Option<Scored>> {
     let id = of.id().to_string();
-    let runs = results.runs()?;
-    let run = runs.iter().find(|run| run.run_id == id).ok_or_else(|| {
-        anyhow!(
-            "expected a result of run {id} ({}), whose selections are counted",
-            of.label()
-        )
-    })?;
-    if run.diverged {
+    let Some(run) = result.runs.first().filter(|run| !run.diverged) else {
         return Ok(None);
-    }
-    let sets = results.selections()?;
-    let sets: Vec<&SelectionRow> = sets.iter().filter(|set| set.run_id == id).collect();
+    };
+    let sets: Vec<&SelectionRow> = result.selections.iter().collect();
     if sets.is_empty() {
         return Err(anyhow!(
             "expected the kept sets of run {id} ({}), found none",

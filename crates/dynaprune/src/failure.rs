@@ -40,11 +40,30 @@ impl fmt::Display for BadInput {
 
 impl std::error::Error for BadInput {}
 
+/// The process was asked to end, and has kept what there was: exit code 75 (EX_TEMPFAIL), on which a scheduler may start it
+/// again.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+/// The exit code of [`Stopped`].
+pub(crate) const STOPPED: u8 = 75;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped as asked: what was finished and the state of what was not are kept\n\n")?;
+        f.write_str("hint: the same command goes on from here")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// Prints the error to stderr.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // The messages of our crates name their cause already.
     eprintln!("{} {error}", paint("error:", "1;31"));
-    if error.is::<BadInput>() || error.is::<dynaprune_spec::Error>() {
+    if error.is::<Stopped>() {
+        ExitCode::from(STOPPED)
+    } else if error.is::<BadInput>() || error.is::<dynaprune_spec::Error>() {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE

@@ -23,6 +23,11 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
+    /// Whether its kept set changes during the run, so that its selections are recorded.
+    pub(crate) fn records_selections(&self) -> bool {
+        selects_repeatedly(&self.cell)
+    }
+
     /// What a person would call it: `cifar10 ucb s=0.7 seed 0`.
     pub(crate) fn label(&self) -> String {
         let Cell {
@@ -56,6 +61,15 @@ impl PlannedScoring {
             scorers.join(", "),
             cell.seed
         )
+    }
+
+    /// What names it: a hash of what is measured in it.
+    pub(crate) fn id(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for measurement in &self.measurements {
+            hasher.update(measurement.id().as_str().as_bytes());
+        }
+        format!("scoring-{}", &hasher.finalize().to_hex()[..16])
     }
 
     /// The epochs that it trains.

@@ -101,6 +101,13 @@ impl Progress {
         self.say(&line);
     }
 
+    /// A run is left to others, or left out: its work is not ours.
+    pub(crate) fn skip(&mut self, work: Work) {
+        self.finished += 1;
+        self.worked += work.flops;
+        self.all.set_position((self.worked / UNIT) as u64);
+    }
+
     /// Something to know about the run that begins next.
     pub(crate) fn note(&self, text: &str) {
         self.say(&format!("note: {text}"));
@@ -130,6 +137,13 @@ pub(crate) struct RunWatch {
     before: f64,
     work: f64,
     test_accuracy: Option<f64>,
+}
+
+impl RunWatch {
+    /// The run as a person would call it.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
 }
 
 impl Watch for RunWatch {

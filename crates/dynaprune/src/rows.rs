@@ -4,42 +4,100 @@ use crate::{catalog, machine};
 use dynaprune_report::{EpochRow, RunRow, RunRows, SelectionRow, TraceRow};
 use dynaprune_spec::{Cell, Precision, Profile, StaticScores};
 use dynaprune_train::RunRecord;
+use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
 /// What made a run, besides its cell.
+#[derive(Clone, Debug)]
 pub(crate) struct Provenance {
+    /// When it began, UTC, ISO 8601.
+    pub(crate) started_at: String,
+    /// Those who had a part in it, in order: several if it was stopped and went on elsewhere.
+    pub(crate) makers: Vec<Maker>,
+}
+
+/// A program on a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Maker {
     pub(crate) device: String,
     pub(crate) threads: usize,
     /// Whether seconds are kept: they mean little where other work runs beside.
     pub(crate) timed: bool,
+    pub(crate) code_version: String,
 }
 
 impl Provenance {
-    /// This machine, with the threads that there are now.
+    /// This program on this machine, from now on, with the threads that there are now.
     pub(crate) fn here(timed: bool) -> Self {
         Self {
-            device: machine::cpu(),
-            threads: rayon::current_num_threads(),
-            timed,
+            started_at: now(),
+            makers: vec![Maker {
+                device: machine::cpu(),
+                threads: rayon::current_num_threads(),
+                timed,
+                code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
+            }],
         }
+    }
+
+    /// The same makers, from now on.
+    pub(crate) fn from_now(&self) -> Self {
+        Self {
+            started_at: now(),
+            ..self.clone()
+        }
+    }
+
+    /// The device, or the devices.
+    pub(crate) fn device(&self) -> String {
+        self.joined(|maker| &maker.device)
+    }
+
+    /// The version of the code, or the versions.
+    pub(crate) fn code_version(&self) -> String {
+        self.joined(|maker| &maker.code_version)
+    }
+
+    /// The number of threads; 0 if it was not always the same.
+    pub(crate) fn threads(&self) -> usize {
+        let first = self.makers.first().map_or(0, |maker| maker.threads);
+        let same = self.makers.iter().all(|maker| maker.threads == first);
+        if same { first } else { 0 }
+    }
+
+    /// Whether seconds are kept: all makers keep them, and they add up.
+    pub(crate) fn is_timed(&self) -> bool {
+        let place = |maker: &Maker| (maker.device.clone(), maker.threads);
+        let first = self.makers.first().map(place);
+        self.makers
+            .iter()
+            .all(|maker| maker.timed && Some(place(maker)) == first)
     }
 
     /// The seconds as they are kept: NaN if they are not.
     pub(crate) fn seconds(&self, seconds: f64) -> f64 {
-        if self.timed { seconds } else { f64::NAN }
+        if self.is_timed() { seconds } else { f64::NAN }
+    }
+
+    fn joined(&self, of: fn(&Maker) -> &str) -> String {
+        let mut all: Vec<&str> = Vec::new();
+        for text in self.makers.iter().map(of) {
+            if !all.contains(&text) {
+                all.push(text);
+            }
+        }
+        all.join("; ")
     }
 }
 
+fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}
+
 /// All rows of a run.
-pub(crate) fn rows(
-    cell: &Cell,
-    profile: &Profile,
-    record: &RunRecord,
-    started: SystemTime,
-    by: &Provenance,
-) -> RunRows {
+pub(crate) fn rows(cell: &Cell, profile: &Profile, record: &RunRecord, by: &Provenance) -> RunRows {
     RunRows {
-        runs: vec![run_row(cell, profile, record, started, by)],
+        runs: vec![run_row(cell, profile, record, by)],
         epochs: epoch_rows(cell, record, by),
         selections: selection_rows(cell, record),
         traces: trace_rows(cell, record),
@@ -79,7 +137,7 @@ fn trace_rows(cell: &Cell, record: &RunRecord) -> Vec<TraceRow> {
 }
 
 /// The row of `runs.parquet`.
-fn run_row(cell: &Cell, profile: &Profile, record: &RunRecord, started: SystemTime, by: &Provenance) -> RunRow {
+fn run_row(cell: &Cell, profile: &Profile, record: &RunRecord, by: &Provenance) -> RunRow {
     RunRow {
         run_id: cell.id().to_string(),
         profile: cell.profile.clone(),
@@ -111,13 +169,13 @@ fn run_row(cell: &Cell, profile: &Profile, record: &RunRecord, started: SystemTi
         training_flops: record.training_flops,
         evaluation_flops: record.evaluation_flops,
         diverged: record.diverged,
-        device: by.device.clone(),
+        device: by.device(),
         precision: match cell.training.precision {
             Precision::F32 => "f32".to_owned(),
         },
-        threads: by.threads as u32,
-        code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
-        started_at: humantime::format_rfc3339_seconds(started).to_string(),
+        threads: by.threads() as u32,
+        code_version: by.code_version(),
+        started_at: by.started_at.clone(),
         spec: cell.to_json(),
     }
 }

@@ -34,11 +34,11 @@ pub(crate) struct Scored {
 impl Scored {
     /// Whether a run that is timed has no total because its scores were not timed, or elsewhere.
     pub(crate) fn spoils_time(&self, by: &Provenance) -> bool {
-        by.timed && !(self.seconds.is_finite() && self.is_from(by))
+        by.is_timed() && !(self.seconds.is_finite() && self.is_from(by))
     }
 
     fn is_from(&self, by: &Provenance) -> bool {
-        self.device == by.device && self.threads as usize == by.threads
+        self.device == by.device() && self.threads as usize == by.threads()
     }
 
     /// Forgets the seconds if they were taken elsewhere: they do not add up with those taken here.
@@ -75,6 +75,11 @@ impl ScoreStore {
     /// Scoring runs are kept until their table is made, and after: other tables may share them.
     fn run_path(&self, measurement: &Measurement) -> PathBuf {
         self.folder.join("runs").join(format!("{}.parquet", measurement.id()))
+    }
+
+    /// Whether the scoring run has been made.
+    pub(crate) fn has_run(&self, measurement: &Measurement) -> bool {
+        self.run_path(measurement).is_file()
     }
 
     pub(crate) fn has(&self, spec: &ScoreSpec) -> bool {
@@ -136,9 +141,9 @@ impl ScoreStore {
             dataset_checksum: dataset.checksum.clone(),
             seconds: by.seconds(measured.seconds),
             flops: measured.flops,
-            device: by.device.clone(),
-            threads: by.threads as u32,
-            code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
+            device: by.device(),
+            threads: by.threads() as u32,
+            code_version: by.code_version(),
             made_at: made_at.clone(),
             spec: spec.clone(),
         };

@@ -21,8 +21,8 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A file is not Parquet, or was cut off or altered.
-    #[error("`{}` is not a whole parquet file: {reason}", path.display())]
+    /// A file of results is not what it should be, or was cut off or altered.
+    #[error("`{}` is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -72,6 +72,18 @@ pub enum Error {
         path: PathBuf,
         /// The unknown columns, separated by commas.
         columns: String,
+    },
+    /// There are no finished runs to make files from.
+    #[error("no finished runs in `{}`: nothing to make the Parquet files from", folder.join("cells").display())]
+    NoCells {
+        /// The profile's folder.
+        folder: PathBuf,
+    },
+    /// What was to be stored is not one run.
+    #[error("expected the rows of one run, found {found}")]
+    NotOneRun {
+        /// Rows of `runs.parquet`.
+        found: usize,
     },
     /// Parquet could not be encoded.
     #[error("cannot encode `{}` as parquet: {source}", path.display())]

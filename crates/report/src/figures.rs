@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plot::render;
 use crate::plot::scene::Scene;
-use crate::{EpochRow, Error, RunRow, atomic};
+use crate::{EpochRow, Error, RunRow, files};
 pub use agreement::{AgreementFiles, AgreementInput, Published, ScoreColumn};
 use data::Data;
 pub use history::{History, SampleImage, StaticRanking};
@@ -343,9 +343,9 @@ impl Rendered {
             render::png(scene, png)?;
             render::svg(scene, svg)?;
         }
-        atomic::write(&files.csv, self.numbers.csv().as_bytes())?;
-        atomic::write(&files.parquet, &self.numbers.parquet(&files.parquet)?)?;
-        atomic::write(&files.page, self.page.as_bytes())?;
+        files::write(&files.csv, self.numbers.csv().as_bytes())?;
+        files::write(&files.parquet, &self.numbers.parquet(&files.parquet)?)?;
+        files::write(&files.page, self.page.as_bytes())?;
         Ok(files)
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::figures::{ORIGIN, Rendered, scale_note};
-use crate::{Error, atomic};
+use crate::{Error, files};
 
 /// Where the section that [`splice`] replaces begins.
 const BEGIN: &str = "<!-- results: begin (written by `cargo xtask report`) -->";
@@ -46,7 +46,7 @@ impl Page {
     pub fn write(&self) -> Result<(), Error> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
-        atomic::write(&self.path, self.text.as_bytes())
+        files::write(&self.path, self.text.as_bytes())
     }
 
     /// Whether the file is missing or says something else.

@@ -1,7 +1,7 @@
 //! Results of runs, and what is made of them: Parquet files, statistics, plots and gallery pages.
 //!
-//! [`Results`] keeps runs, epochs, kept sets and traced samples ([`RunRow`], [`EpochRow`], [`SelectionRow`], [`TraceRow`]) in
-//! four Parquet files a profile;
+//! [`Results`] keeps every finished run as a file of its own, a cell, and collects runs, epochs, kept sets and traced samples
+//! ([`RunRow`], [`EpochRow`], [`SelectionRow`], [`TraceRow`]) in four Parquet files a profile;
 //! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from;
 //! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::write`] from how far scores agree;
 //! [`gallery`] makes the pages over them; [`statistics`] says how sure a mean is.
@@ -42,9 +42,9 @@
 #[cfg(test)]
 extern crate self as dynaprune_report;
 
-mod atomic;
 mod error;
 pub mod figures;
+mod files;
 pub mod gallery;
 #[cfg(test)]
 #[path = "../tests/made_up/mod.rs"]
@@ -59,4 +59,4 @@ pub use figures::{
     AgreementFiles, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published,
     Rendered, SampleImage, ScoreColumn, Setting, StaticRanking,
 };
-pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, TraceRow};
+pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow};

@@ -2,26 +2,27 @@
 
 use crate::catalog::catalog;
 use crate::cmd::report;
-use crate::failure::{BadInput, paint};
+use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
 use crate::library::Library;
+use crate::machine;
 use crate::plan::Plan;
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
-use crate::rows::{Provenance, rows};
+use crate::rows::Provenance;
 use crate::score_store::{self, ScoreStore};
-use crate::scoring;
+use crate::shard::Shard;
+use crate::signals::Stop;
+use crate::sweep::{Settings, Sweep};
 use crate::workspace::{Workspace, spec_file, spec_names};
-use crate::{counts, machine};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
-use dynaprune_report::{Results, RunRows};
-use dynaprune_spec::{Catalog, Profile, Recipe, ScoreSpec, StaticScores, TableId};
+use dynaprune_report::Results;
+use dynaprune_spec::{Catalog, Cell, Profile, Recipe, StaticScores, TableId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
 
 /// The options of `reproduce`.
 #[derive(clap::Args)]
@@ -59,6 +60,21 @@ pub(crate) struct Args {
     /// Make no run: draw what there is, and say what is missing
     #[arg(long, conflicts_with_all = ["fresh", "dry_run"])]
     no_runs: bool,
+    /// Try again what failed before
+    #[arg(long)]
+    retry_failed: bool,
+    /// Make only the runs of the i-th of n parts; every run is in one of them
+    #[arg(long, value_name = "i/n")]
+    shard: Option<Shard>,
+    /// Make only the run of this id; may be given several times
+    #[arg(long, value_name = "ID")]
+    cell: Vec<String>,
+    /// Make runs and draw nothing
+    #[arg(long, conflicts_with = "no_runs")]
+    no_figure: bool,
+    /// Epochs between checkpoints [default: at the end of an epoch if the last one is a minute old]
+    #[arg(long, value_name = "E", value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint_every: Option<u32>,
     /// Keep no seconds, because other work runs beside: accuracies and counted operations are the same
     #[arg(long)]
     untimed: bool,
@@ -85,12 +101,13 @@ pub(crate) const ALL: &str = "all";
 pub(crate) fn run(args: &Args) -> Result<()> {
     machine::check_device(args.device)?;
     machine::use_threads(args.threads)?;
+    let stop = Stop::listen()?;
     let workspace = Workspace::find()?;
     let catalog = catalog();
     let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
     if args.recipe != ALL {
         let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
-        return reproduce(&recipe, &args.recipe, &workspace, &catalog, &mut library, args);
+        return reproduce(&recipe, &args.recipe, &workspace, &catalog, &mut library, (args, &stop));
     }
     if args.fresh {
         let error = BadInput::new("`all --fresh` would make runs anew that recipes share, once for each");
@@ -102,14 +119,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut failed: Vec<String> = Vec::new();
     for recipe in &recipes {
         // The runs are made in the order of the recipes; what one cannot have must not keep the others from theirs.
-        if let Err(error) = reproduce(recipe, &recipe.name, &workspace, &catalog, &mut library, args) {
+        if let Err(error) = reproduce(recipe, &recipe.name, &workspace, &catalog, &mut library, (args, &stop)) {
+            if error.is::<Stopped>() {
+                return Err(error);
+            }
             eprintln!("{} {}: {error}", paint("error:", "1;31"), recipe.name);
             failed.push(recipe.name.clone());
         }
         tell(args, String::new);
     }
     // The gallery is that of the profile as it is.
-    let is_usual = args.seeds.is_none() && !args.dry_run;
+    let is_usual = args.seeds.is_none() && !args.dry_run && !args.no_figure;
     if let Some(profile) = args.profile.as_ref().filter(|_| is_usual) {
         let (results, docs, data) = (&args.results, &args.docs, &args.data_dir);
         report::gallery(profile, results.as_deref(), docs.as_deref(), data.as_deref())?;
@@ -145,7 +165,7 @@ fn reproduce(
     workspace: &Workspace,
     catalog: &Catalog,
     library: &mut Library,
-    args: &Args,
+    (args, stop): (&Args, &Stop),
 ) -> Result<()> {
     let chosen = match (&args.profile, &recipe.profile) {
         (Some(name), _) => profiles::asked(name, workspace, catalog, args.device)?,
@@ -160,13 +180,25 @@ fn reproduce(
     let folder = workspace.results(args.results.as_deref());
     let results = Results::new(&folder, &profile.name);
     let store = ScoreStore::new(&folder, &profile.name);
-    let plan = Plan::new(cells.clone(), profile, &results, &store, library, args.fresh)?;
+    let plan = Plan::new(
+        chosen_cells(cells.clone(), args)?,
+        profile,
+        &results,
+        &store,
+        library,
+        args.fresh,
+    )?;
     if args.dry_run {
         plan.print();
         return Ok(());
     }
+    let mut failed = Vec::new();
     if !args.no_runs {
-        make_runs(&plan, profile, library, &results, &store, &files, args)?;
+        failed = make_runs(&plan, profile, library, &results, &store, &files, (args, stop))?;
+    }
+    stop.check()?;
+    if args.no_figure {
+        return some_failed(&failed);
     }
 
     let docs = workspace.docs(args.docs.as_deref());
@@ -186,7 +218,39 @@ fn reproduce(
             files.page.display()
         )
     });
-    Ok(())
+    some_failed(&failed)
+}
+
+/// An error that lists what failed, if anything has.
+fn some_failed(failed: &[String]) -> Result<()> {
+    match failed {
+        [] => Ok(()),
+        failed => Err(anyhow!(
+            "{} failed:\n  {}\n\nhint: `--retry-failed` tries what failed again",
+            if failed.len() == 1 {
+                "1 run".to_owned()
+            } else {
+                format!("{} runs", failed.len())
+            },
+            failed.join("\n  ")
+        )),
+    }
+}
+
+/// The cells that are asked for, of a shard or by id.
+fn chosen_cells(mut cells: Vec<Cell>, args: &Args) -> Result<Vec<Cell>> {
+    let ids: Vec<String> = cells.iter().map(|cell| cell.id().to_string()).collect();
+    if let Some(unknown) = args.cell.iter().find(|asked| !ids.contains(asked)) {
+        let message = format!("`--cell {unknown}`: no run of the recipe has this id");
+        return Err(BadInput::new(message).hint("`--dry-run` lists the runs").into());
+    }
+    if !args.cell.is_empty() {
+        cells.retain(|cell| args.cell.contains(&cell.id().to_string()));
+    }
+    if let Some(shard) = args.shard {
+        cells.retain(|cell| shard.has(cell.id().as_str()));
+    }
+    Ok(cells)
 }
 
 /// The score tables that a recipe names by file, by what is in them.
@@ -206,8 +270,8 @@ impl ScoreFiles {
     }
 }
 
-/// Makes the runs that have no result yet. Each is stored as soon as it has ended, so that what was interrupted goes on
-/// from there.
+/// Makes the runs that have no result yet, and gives what failed, in words. Each is stored as soon as it has ended, so that
+/// what was interrupted goes on from there.
 fn make_runs(
     plan: &Plan,
     profile: &Profile,
@@ -215,8 +279,8 @@ fn make_runs(
     results: &Results,
     store: &ScoreStore,
     files: &ScoreFiles,
-    args: &Args,
-) -> Result<()> {
+    (args, stop): (&Args, &Stop),
+) -> Result<Vec<String>> {
     let (all, to_do) = (plan.runs.len(), plan.to_do().count());
     tell(args, || match to_do {
         0 => format!("{all} runs, all done"),
@@ -233,56 +297,28 @@ fn make_runs(
             score_store::read_for(&files.path(id)?, &run.cell, dataset)?;
         }
     }
-    // So should a folder that cannot be written.
-    if to_do > 0 {
-        results.add(&RunRows::default())?;
+    for damage in results.damaged()? {
+        tell(args, || format!("note: {damage}: the run is made again"));
     }
-    let provenance = Provenance::here(!args.untimed);
-    let mut progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
-    scoring::make(&plan.tables, store, library, &provenance, &mut progress)?;
-    for run in plan.to_do() {
-        let cell = &run.cell;
-        let dataset = library.get(&cell.dataset)?;
-        let scores = match &cell.selection.static_scores {
-            None => None,
-            Some(StaticScores::Table(id)) => Some(score_store::read_for(&files.path(id)?, cell, dataset)?),
-            Some(StaticScores::Scorer(_)) => ScoreSpec::of(cell)
-                .map(|spec| score_store::read_for(&store.table_path(&spec), cell, dataset))
-                .transpose()?,
-            Some(StaticScores::SelectionCounts { of }) => match counts::of(of, dataset, results)? {
-                Some(scored) => Some(scored),
-                None => {
-                    progress.note(&format!("{}: left out, the run that it counts diverged", run.label()));
-                    continue;
-                }
-            },
-        };
-        if scores.as_ref().is_some_and(|scored| scored.spoils_time(&provenance)) {
-            progress.note(&format!(
-                "{}: its scores were not timed here, so it has no total time",
-                run.label()
-            ));
-        }
-        // What another machine took is no cost here.
-        let scores = scores.map(|scored| scored.timed_by(&provenance));
-        let (started, clock) = (SystemTime::now(), Instant::now());
-        let mut watch = progress.begin(run.label(), cell.training.epochs, run.work);
-        let scores = scores.as_ref().map(|scored| scored.scores());
-        let record = dynaprune_train::run(cell, dataset, scores.as_ref(), &mut watch)
-            .map_err(|error| anyhow!("run {} ({}): {error}", run.id, run.label()))?;
-        results.add(&rows(cell, profile, &record, started, &provenance))?;
-        let outcome = match record.diverged {
-            true => "diverged".to_owned(),
-            false => format!(
-                "test {:.2} %, train {:.2} %",
-                100.0 * record.test_accuracy_last,
-                100.0 * record.train_accuracy_last
-            ),
-        };
-        progress.end(watch, &outcome, clock.elapsed().as_secs_f64());
+    if to_do == 0 {
+        return Ok(Vec::new());
     }
-    progress.close();
-    Ok(())
+    // So should a folder that cannot be written. What there is gets its cells.
+    results.collect()?;
+    let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
+    let settings = Settings {
+        afresh: args.fresh,
+        retry_failed: args.retry_failed,
+        checkpoint_every: args.checkpoint_every,
+        stop,
+        by: Provenance::here(!args.untimed),
+    };
+    let failed = Sweep::new(library, results, store, settings, progress).runs(plan, profile, &|id| files.path(id));
+    // What was made is collected however the sweep ended; tasks that draw nothing leave that to others.
+    if !args.no_figure {
+        results.collect()?;
+    }
+    failed
 }
 
 fn tell(args: &Args, line: impl FnOnce() -> String) {

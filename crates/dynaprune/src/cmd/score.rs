@@ -8,10 +8,13 @@ use crate::plan::Tables;
 use crate::progress::Progress;
 use crate::rows::Provenance;
 use crate::score_store::{self, ScoreStore, Scored};
+use crate::signals::Stop;
+use crate::sweep::{Settings, Sweep};
 use crate::workspace::Workspace;
-use crate::{machine, profiles, scoring};
-use anyhow::Result;
+use crate::{machine, profiles};
+use anyhow::{Result, anyhow};
 use dynaprune_datasets::synthetic::{Difficulty, SyntheticOptions, generate};
+use dynaprune_report::Results;
 use dynaprune_scorers::auc;
 use dynaprune_spec::{Catalog, ScoreSpec, Scorer};
 use std::num::NonZeroUsize;
@@ -44,6 +47,9 @@ pub(crate) struct Args {
     /// Make again what is there
     #[arg(long)]
     fresh: bool,
+    /// Epochs between checkpoints [default: at the end of an epoch if the last one is a minute old]
+    #[arg(long, value_name = "E", value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint_every: Option<u32>,
     /// Keep no seconds, because other work runs beside: scores and counted operations are the same
     #[arg(long)]
     untimed: bool,
@@ -71,21 +77,29 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for scorer in &args.scorers {
         specs.push(profile.score_spec(&dataset, &parse(scorer, &catalog)?)?);
     }
-    let store = ScoreStore::new(&workspace.results(args.results.as_deref()), &profile.name);
+    let folder = workspace.results(args.results.as_deref());
+    let (results, store) = (
+        Results::new(&folder, &profile.name),
+        ScoreStore::new(&folder, &profile.name),
+    );
     let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
     for spec in &specs {
         library.get(&spec.dataset)?;
     }
     let tables = Tables::new(specs.clone(), &store, &mut library, args.fresh)?;
-    let mut progress = Progress::new(tables.scoring.len(), tables.work(), args.quiet);
-    scoring::make(
-        &tables,
-        &store,
-        &mut library,
-        &Provenance::here(!args.untimed),
-        &mut progress,
-    )?;
-    progress.close();
+    let progress = Progress::new(tables.scoring.len(), tables.work(), args.quiet);
+    let settings = Settings {
+        afresh: args.fresh,
+        // Who asks for a table by name wants to see the error, not that there was one.
+        retry_failed: true,
+        checkpoint_every: args.checkpoint_every,
+        stop: &Stop::listen()?,
+        by: Provenance::here(!args.untimed),
+    };
+    let failed = Sweep::new(&mut library, &results, &store, settings, progress).tables(&tables)?;
+    if !failed.is_empty() {
+        return Err(anyhow!("{}", failed.join("\n")));
+    }
     for spec in &specs {
         let path = store.table_path(spec);
         println!("{}", path.display());

@@ -13,7 +13,7 @@ use crate::plot::matrix::{Cell, Frame, Matrix, number};
 use crate::plot::render;
 use crate::plot::scene::Scene;
 use crate::plot::theme::{CORRELATION, SHARE};
-use crate::{Error, atomic};
+use crate::{Error, files};
 
 const MIN_WIDTH: f64 = 720.0;
 const BETWEEN: f64 = 56.0;
@@ -116,10 +116,10 @@ impl AgreementInput<'_> {
         render::png(&scene, &files.png)?;
         render::svg(&scene, &files.svg)?;
         let numbers = self.numbers();
-        atomic::write(&files.csv, numbers.csv().as_bytes())?;
-        atomic::write(&files.parquet, &numbers.parquet(&files.parquet)?)?;
+        files::write(&files.csv, numbers.csv().as_bytes())?;
+        files::write(&files.parquet, &numbers.parquet(&files.parquet)?)?;
         let name = stem.file_name().unwrap_or_default().to_string_lossy();
-        atomic::write(&files.page, self.markdown(&name).as_bytes())?;
+        files::write(&files.page, self.markdown(&name).as_bytes())?;
         Ok(files)
     }
 

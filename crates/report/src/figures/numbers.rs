@@ -43,7 +43,7 @@ impl Numbers {
             .iter()
             .enumerate()
             .map(|(index, name)| self.column(index, name));
-        parquet::encode(DataFrame::new(self.rows.len(), columns.collect()), path)
+        parquet::encode(DataFrame::new(self.rows.len(), columns.collect()), None, path)
     }
 
     fn column(&self, index: usize, name: &str) -> Column {

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::fonts;
 use super::scene::{Align, Picture, Point, Scene, Shape, Text};
 use super::theme::{Color, Stroke};
-use crate::{Error, atomic};
+use crate::{Error, files};
 
 /// Pixels of a PNG for one logical pixel.
 pub(crate) const PNG_SCALE: u32 = 2;
@@ -36,7 +36,7 @@ pub(crate) fn png(scene: &Scene, path: &Path) -> Result<(), Error> {
     }
     let pixels = average(&pixels, size.0 as usize);
     let bytes = encode(&pixels, size.0 / OVERSAMPLING, size.1 / OVERSAMPLING).map_err(failed)?;
-    atomic::write(path, &bytes)
+    files::write(path, &bytes)
 }
 
 /// RGB pixels as a PNG.
@@ -76,7 +76,7 @@ pub(crate) fn svg(scene: &Scene, path: &Path) -> Result<(), Error> {
     // The view box keeps the fine units; the picture's own size is the logical one.
     let fine = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
     let logical = format!("width=\"{}\" height=\"{}\"", scene.width, scene.height);
-    atomic::write(path, text.replacen(&fine, &logical, 1).as_bytes())
+    files::write(path, text.replacen(&fine, &logical, 1).as_bytes())
 }
 
 /// What a scene needs from a back end.

@@ -1,5 +1,8 @@
 //! What a column may hold, and the link between a plain struct and a data frame.
 
+use std::collections::BTreeMap;
+
+use blake3::Hasher;
 use polars::prelude::{Column, DataFrame, DataType, NamedFrom as _, PolarsResult, Series};
 
 /// A column of a results file.
@@ -21,6 +24,8 @@ pub(super) trait Value: Sized + Clone {
     fn series(name: &str, values: &[Self]) -> Series;
     /// The values, `None` for null.
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>>;
+    /// Tells `hasher` the value, so that different lists of values give different sums.
+    fn feed(&self, hasher: &mut Hasher);
     /// What an absent or null value reads as, if it may be absent.
     fn null() -> Option<Self> {
         None
@@ -28,7 +33,7 @@ pub(super) trait Value: Sized + Clone {
 }
 
 macro_rules! value {
-    ($type:ty, $kind:literal, $get:ident) => {
+    ($type:ty, $kind:literal, $get:ident, $bytes:expr) => {
         impl Value for $type {
             const KIND: &'static str = $kind;
             fn series(name: &str, values: &[Self]) -> Series {
@@ -37,16 +42,37 @@ macro_rules! value {
             fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
                 Ok(column.$get()?.iter().map(|value| value.map(Self::from)).collect())
             }
+            fn feed(&self, hasher: &mut Hasher) {
+                let bytes: fn(&Self) -> _ = $bytes;
+                hasher.update(&bytes(self));
+            }
         }
     };
 }
 
-value!(String, "string", str);
-value!(bool, "bool", bool);
-value!(u32, "uint32", u32);
-value!(u64, "uint64", u64);
-value!(f32, "float", f32);
-value!(f64, "double", f64);
+value!(bool, "bool", bool, |value| [u8::from(*value)]);
+value!(u32, "uint32", u32, |value| value.to_le_bytes());
+value!(u64, "uint64", u64, |value| value.to_le_bytes());
+value!(f32, "float", f32, |value| value.to_le_bytes());
+value!(f64, "double", f64, |value| value.to_le_bytes());
+
+impl Value for String {
+    const KIND: &'static str = "string";
+    fn series(name: &str, values: &[Self]) -> Series {
+        Series::new(name.into(), values)
+    }
+    fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
+        Ok(column.str()?.iter().map(|value| value.map(Self::from)).collect())
+    }
+    fn feed(&self, hasher: &mut Hasher) {
+        feed_bytes(self.as_bytes(), hasher);
+    }
+}
+
+fn feed_bytes(bytes: &[u8], hasher: &mut Hasher) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
 
 impl Value for Vec<u8> {
     const KIND: &'static str = "binary";
@@ -56,6 +82,9 @@ impl Value for Vec<u8> {
     }
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
         Ok(column.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
+    }
+    fn feed(&self, hasher: &mut Hasher) {
+        feed_bytes(self, hasher);
     }
 }
 
@@ -78,6 +107,10 @@ macro_rules! list {
                     .map(|row| list(row).map(values).transpose())
                     .collect()
             }
+            fn feed(&self, hasher: &mut Hasher) {
+                hasher.update(&(self.len() as u64).to_le_bytes());
+                self.iter().for_each(|value| value.feed(hasher));
+            }
         }
     };
 }
@@ -94,6 +127,10 @@ impl Value for Option<f64> {
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
         Ok(column.f64()?.iter().map(Some).collect())
     }
+    fn feed(&self, hasher: &mut Hasher) {
+        hasher.update(&[u8::from(self.is_some())]);
+        self.iter().for_each(|value| value.feed(hasher));
+    }
     fn null() -> Option<Self> {
         Some(None)
     }
@@ -104,6 +141,15 @@ pub(super) trait Row: Sized + Clone {
     const COLUMNS: &'static [ColumnInfo];
     fn to_frame(rows: &[Self]) -> PolarsResult<DataFrame>;
     fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, Mismatch>;
+    /// A sum over the values of each column.
+    fn sums(rows: &[Self]) -> BTreeMap<&'static str, String>;
+}
+
+/// The sum over a column: the first 16 hexadecimal digits of the BLAKE3 hash of its values.
+pub(super) fn sum<'a, T: Value + 'a>(values: impl Iterator<Item = &'a T>) -> String {
+    let mut hasher = Hasher::new();
+    values.for_each(|value| value.feed(&mut hasher));
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 /// How a file differs from what was expected.
@@ -186,6 +232,13 @@ macro_rules! rows {
             ) -> Result<Vec<Self>, $crate::results::columns::Mismatch> {
                 $(let $field = $crate::results::columns::read::<$type>(frame, stringify!($field))?;)*
                 Ok((0..frame.height()).map(|row| Self { $($field: $field[row].clone()),* }).collect())
+            }
+
+            fn sums(rows: &[Self]) -> std::collections::BTreeMap<&'static str, String> {
+                std::collections::BTreeMap::from([$((
+                    stringify!($field),
+                    $crate::results::columns::sum(rows.iter().map(|row| &row.$field)),
+                )),*])
             }
         }
     };

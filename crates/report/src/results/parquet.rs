@@ -1,14 +1,24 @@
 //! Rows to and from a Parquet file.
+//!
+//! The file's metadata holds a sum over each column, [`SUMS`], so that a bit that flipped in a page is noticed. It is left
+//! out by other programs that rewrite the file, and then not checked.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use polars::prelude::{DataFrame, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader as _};
+use polars::prelude::{
+    DataFrame, KeyValueMetadata, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader as _,
+};
 
 use super::columns::{Mismatch, Row};
-use crate::{Error, atomic};
+use crate::Error;
+
+/// The key of the sums in the file's metadata: JSON, an object of column names and the first 16 hexadecimal digits of the
+/// BLAKE3 hash of the column's values.
+const SUMS: &str = "dynaprune.blake3";
 
 /// A file's rows, and the names of the columns that nobody asked for.
 pub(super) struct Contents<R> {
@@ -17,11 +27,16 @@ pub(super) struct Contents<R> {
 }
 
 pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
-    let bytes = fs::read(path).map_err(Error::read(path))?;
-    let frame = decode(bytes).map_err(|reason| Error::Damaged {
+    read_bytes(path, fs::read(path).map_err(Error::read(path))?)
+}
+
+/// The rows of a file's `bytes`; `path` is for errors.
+pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents<R>, Error> {
+    let damaged = |reason: String| Error::Damaged {
         path: path.to_owned(),
         reason,
-    })?;
+    };
+    let (frame, written) = decode(bytes).map_err(damaged)?;
     let names = || frame.get_column_names().into_iter().map(ToString::to_string);
     let rows = R::from_frame(&frame).map_err(|mismatch| {
         let path = path.to_owned();
@@ -53,6 +68,16 @@ pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
             }
         }
     })?;
+    let sums = if written.is_empty() {
+        BTreeMap::new()
+    } else {
+        R::sums(&rows)
+    };
+    let is_altered = |column: &&str| written.get(*column).is_some_and(|sum| *sum != sums[*column]);
+    if let Some(column) = sums.keys().copied().find(|column| is_altered(column)) {
+        let reason = format!("the values of column `{column}` are not those that were written");
+        return Err(damaged(reason));
+    }
     let unknown_columns = names()
         .filter(|name| R::COLUMNS.iter().all(|column| column.name != name))
         .collect();
@@ -61,16 +86,28 @@ pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
 
 /// Replaces the file. The same rows give the same bytes.
 pub(super) fn write<R: Row>(path: &Path, rows: &[R]) -> Result<(), Error> {
-    atomic::write(path, &encode(R::to_frame(rows), path)?)
+    dynaprune_files::write(path, &to_bytes(path, rows)?).map_err(Error::write(path))
+}
+
+/// The bytes of a file with these rows; `path` is for errors.
+pub(super) fn to_bytes<R: Row>(path: &Path, rows: &[R]) -> Result<Vec<u8>, Error> {
+    let sums = serde_json::to_value(R::sums(rows)).unwrap_or_default().to_string();
+    let metadata = KeyValueMetadata::from_static(vec![(SUMS.to_owned(), sums)]);
+    encode(R::to_frame(rows), Some(metadata), path)
 }
 
 /// A frame as the bytes of a Parquet file. `path` is for errors.
-pub(crate) fn encode(frame: PolarsResult<DataFrame>, path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(
+    frame: PolarsResult<DataFrame>,
+    metadata: Option<KeyValueMetadata>,
+    path: &Path,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     frame
         .and_then(|mut frame| {
             ParquetWriter::new(&mut bytes)
                 .with_compression(ParquetCompression::Zstd(None))
+                .with_key_value_metadata(metadata)
                 .finish(&mut frame)
         })
         .map_err(|source| Error::Encode {
@@ -80,12 +117,26 @@ pub(crate) fn encode(frame: PolarsResult<DataFrame>, path: &Path) -> Result<Vec<
     Ok(bytes)
 }
 
-fn decode(bytes: Vec<u8>) -> Result<DataFrame, String> {
+/// The frame, and the sums of its columns if the file has them.
+fn decode(bytes: Vec<u8>) -> Result<(DataFrame, BTreeMap<String, String>), String> {
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err("expected it to begin and end with `PAR1`".to_owned());
     }
+    let read = || {
+        let mut reader = ParquetReader::new(Cursor::new(bytes));
+        let metadata = reader.get_metadata()?.key_value_metadata().clone();
+        Ok::<_, polars::error::PolarsError>((reader.finish()?, metadata))
+    };
     // Polars asserts on some kinds of damage where it could have returned an error.
-    catch_unwind(AssertUnwindSafe(|| ParquetReader::new(Cursor::new(bytes)).finish()))
+    let (frame, metadata) = catch_unwind(AssertUnwindSafe(read))
         .map_err(|_| "its pages contradict its footer".to_owned())?
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    let sums = metadata.into_iter().flatten().find(|entry| entry.key == SUMS);
+    match sums.and_then(|entry| entry.value) {
+        None => Ok((frame, BTreeMap::new())),
+        Some(text) => match serde_json::from_str(&text) {
+            Ok(sums) => Ok((frame, sums)),
+            Err(error) => Err(format!("the sums of its columns cannot be read: {error}")),
+        },
+    }
 }

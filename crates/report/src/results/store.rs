@@ -1,28 +1,42 @@
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::cells::{Cells, Stored, difference};
 use super::columns::Row;
 use super::parquet::{self, Contents};
 use super::{EpochRow, RunRow, SelectionRow, TraceRow};
 use crate::Error;
 
-/// The folder with a profile's `runs.parquet` and the files beside it.
+/// The folder with a profile's results.
 ///
-/// A profile without results is an empty one. A run counts as finished once it has a row in `runs.parquet`; its other rows are
-/// written first, so that a finished run always has them.
+/// Every finished run is a file of its own below `cells/`, stored at once and whole ([`Results::store`]), so that any number
+/// of processes may add to the same folder. `runs.parquet` and the files beside it hold the rows of all of them; they are
+/// made from the cells now and then ([`Results::collect`]) and can always be made again ([`Results::rebuild`]). What is read
+/// is both together: the rows of the Parquet files and of the cells that have not been collected yet. A profile without
+/// results is an empty one.
 #[derive(Clone, Debug)]
 pub struct Results {
     folder: PathBuf,
+    cells: Cells,
 }
 
 impl Results {
     /// The results of `profile` below the folder `results`. Touches nothing on the disk.
     #[must_use]
     pub fn new(results: &Path, profile: &str) -> Self {
+        let folder = results.join(profile);
         Self {
-            folder: results.join(profile),
+            cells: Cells::new(folder.join("cells")),
+            folder,
         }
+    }
+
+    /// The profile's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where the runs are: `<results>/<profile>/runs.parquet`.
@@ -37,22 +51,6 @@ impl Results {
         self.folder.join("epochs.parquet")
     }
 
-    /// All runs, sorted by data set, method, pruned fraction and seed; none if there is no file yet.
-    ///
-    /// # Errors
-    /// If the file cannot be read, is damaged, or lacks a column or holds another type in it.
-    pub fn runs(&self) -> Result<Vec<RunRow>, Error> {
-        Ok(read_or_empty(&self.runs_path())?.rows)
-    }
-
-    /// All epochs of all runs, sorted by run and epoch; none if there is no file yet.
-    ///
-    /// # Errors
-    /// As for [`Results::runs`].
-    pub fn epochs(&self) -> Result<Vec<EpochRow>, Error> {
-        Ok(read_or_empty(&self.epochs_path())?.rows)
-    }
-
     /// Where the kept sets are: `<results>/<profile>/selections.parquet`.
     #[must_use]
     pub fn selections_path(&self) -> PathBuf {
@@ -65,62 +63,370 @@ impl Results {
         self.folder.join("traces.parquet")
     }
 
-    /// All kept sets of all runs that record them, sorted by run and epoch; none if there is no file yet.
+    /// Where the finished run `run_id` is stored: `<results>/<profile>/cells/<run_id>.tar`.
+    #[must_use]
+    pub fn cell_path(&self, run_id: &str) -> PathBuf {
+        self.cells.path(run_id)
+    }
+
+    /// All runs, sorted by data set, method, pruned fraction and seed; none if there are no results yet.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is damaged, or lacks a column or holds another type in it. A damaged cell is left out, see
+    /// [`Results::damaged`].
+    pub fn runs(&self) -> Result<Vec<RunRow>, Error> {
+        Ok(self.all()?.runs)
+    }
+
+    /// All epochs of all runs, sorted by run and epoch; none if there are no results yet.
+    ///
+    /// # Errors
+    /// As for [`Results::runs`].
+    pub fn epochs(&self) -> Result<Vec<EpochRow>, Error> {
+        self.with_new(
+            &self.epochs_path(),
+            |new| new.epochs,
+            |row| &row.run_id,
+            EpochRow::by_place,
+        )
+    }
+
+    /// All kept sets of all runs that record them, sorted by run and epoch; none if there are no results yet.
     ///
     /// # Errors
     /// As for [`Results::runs`].
     pub fn selections(&self) -> Result<Vec<SelectionRow>, Error> {
-        Ok(read_or_empty(&self.selections_path())?.rows)
+        self.with_new(
+            &self.selections_path(),
+            |new| new.selections,
+            |row| &row.run_id,
+            SelectionRow::by_place,
+        )
     }
 
-    /// All traced samples of all runs that record them, sorted by run and position; none if there is no file yet.
+    /// All traced samples of all runs that record them, sorted by run and position; none if there are no results yet.
     ///
     /// # Errors
     /// As for [`Results::runs`].
     pub fn traces(&self) -> Result<Vec<TraceRow>, Error> {
-        Ok(read_or_empty(&self.traces_path())?.rows)
+        self.with_new(
+            &self.traces_path(),
+            |new| new.traces,
+            |row| &row.run_id,
+            TraceRow::by_place,
+        )
     }
 
-    /// Adds runs; a run whose `run_id` is already there is replaced, with all its rows.
+    /// Stores a finished run, unless it is there already. Nothing else is touched: any number of processes may do it at the
+    /// same time.
     ///
-    /// All files are rewritten, each atomically. Other processes that add to the same folder wait, where the platform can
-    /// lock a folder.
+    /// # Errors
+    /// If `run` has not one row in `runs`, or the folder cannot be written or is full; nothing is stored then.
+    pub fn store(&self, run: &RunRows) -> Result<Stored, Error> {
+        self.cells.store(only_id(run)?, run)
+    }
+
+    /// Stores a finished run in place of what there is of it.
+    ///
+    /// # Errors
+    /// As for [`Results::store`] and [`Results::collect`]; what was there is still there then.
+    pub fn replace(&self, run: &RunRows) -> Result<(), Error> {
+        let id = only_id(run)?;
+        let _lock = self.lock()?;
+        self.adopt()?;
+        // Without its row it is read from its cell, the old one or the new one.
+        self.merge(&BTreeSet::from([id]), &RunRows::default())?;
+        self.cells.replace(id, run)
+    }
+
+    /// Removes runs, finished or not there, and says how many were there.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`].
+    pub fn remove(&self, run_ids: &BTreeSet<&str>) -> Result<usize, Error> {
+        let _lock = self.lock()?;
+        let there = self
+            .runs()?
+            .iter()
+            .filter(|run| run_ids.contains(run.run_id.as_str()))
+            .count();
+        for id in run_ids {
+            self.cells.remove(id)?;
+        }
+        self.merge(run_ids, &RunRows::default())?;
+        Ok(there)
+    }
+
+    /// Adds the finished runs that are not in the Parquet files yet to them, each file whole or not at all. Others that do the
+    /// same wait, where the platform can lock a folder. Gives the number of runs added.
+    ///
+    /// Runs of the Parquet files that have no cell get one, so that these files can be made again.
     ///
     /// # Errors
     /// As for [`Results::runs`]; if the folder or a file cannot be written; or if a file has columns unknown to this version,
     /// which rewriting would lose.
+    pub fn collect(&self) -> Result<usize, Error> {
+        let _lock = self.lock()?;
+        self.cells.sweep();
+        dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
+        self.adopt()?;
+        let new = self.new_cells()?;
+        if !new.runs.is_empty() {
+            self.merge(&BTreeSet::new(), &new)?;
+        }
+        Ok(new.runs.len())
+    }
+
+    /// Makes the Parquet files from the cells alone, whatever is in them, and gives the number of runs.
+    ///
+    /// # Errors
+    /// If there are no cells, a cell is damaged, or a file cannot be written; the files are as they were then.
+    pub fn rebuild(&self) -> Result<usize, Error> {
+        let _lock = self.lock()?;
+        let mut all = RunRows::default();
+        for id in self.cells.ids()? {
+            all.extend(self.cells.read(&id)?);
+        }
+        if all.runs.is_empty() {
+            return Err(Error::NoCells {
+                folder: self.folder.clone(),
+            });
+        }
+        self.write(all)
+    }
+
+    /// Takes over the finished runs of other results, which are given as their folder. Gives how many came, and what differs
+    /// of those that are here with other numbers: ours stay.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`], of either folder.
+    pub fn take_over(&self, other: &Self) -> Result<(usize, Vec<(String, String)>), Error> {
+        let theirs = other.everything()?;
+        let ours: BTreeMap<String, RunRows> = self.everything()?;
+        let (mut came, mut conflicts) = (0, Vec::new());
+        for (id, rows) in theirs {
+            match ours.get(&id) {
+                Some(here) => conflicts.extend(difference(here, &rows).map(|difference| (id, difference))),
+                None => {
+                    self.store(&rows)?;
+                    came += 1;
+                }
+            }
+        }
+        self.collect()?;
+        Ok((came, conflicts))
+    }
+
+    /// Adds runs as [`Results::replace`] does each, and collects them.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`].
     pub fn add(&self, new: &RunRows) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        self.adopt()?;
+        let ids: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
+        for (id, rows) in new.by_run() {
+            self.cells.replace(&id, &rows)?;
+        }
+        self.merge(&ids, new)
+    }
+
+    /// The cells that are damaged, with what is wrong: their runs count as not made, and making them again sets them aside.
+    ///
+    /// # Errors
+    /// As for [`Results::runs`].
+    pub fn damaged(&self) -> Result<Vec<Error>, Error> {
+        let collected = self.collected()?;
+        let ids = self.cells.ids()?;
+        let new = ids.iter().filter(|id| !collected.contains(*id));
+        Ok(new.filter_map(|id| self.cells.read(id).err()).collect())
+    }
+
+    /// Whether the run is finished: its cell is there. Cheaper than reading results; a run that is only in a Parquet file,
+    /// because this folder was not written to since, is not found.
+    #[must_use]
+    pub fn has_cell(&self, run_id: &str) -> bool {
+        self.cells.path(run_id).is_file()
+    }
+
+    /// All rows of the run's cell, if it has one that is not damaged.
+    ///
+    /// # Errors
+    /// As for [`Results::runs`].
+    pub fn cell(&self, run_id: &str) -> Result<Option<RunRows>, Error> {
+        match self.cells.read(run_id) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All rows of the run, if it is finished.
+    ///
+    /// # Errors
+    /// As for [`Results::runs`].
+    pub fn run(&self, run_id: &str) -> Result<Option<RunRows>, Error> {
+        match self.cell(run_id)? {
+            Some(rows) => Ok(Some(rows)),
+            None => Ok(self.everything()?.remove(run_id)),
+        }
+    }
+
+    /// Every run with all its rows.
+    fn everything(&self) -> Result<BTreeMap<String, RunRows>, Error> {
+        Ok(RunRows {
+            runs: self.runs()?,
+            epochs: self.epochs()?,
+            selections: self.selections()?,
+            traces: self.traces()?,
+        }
+        .by_run())
+    }
+
+    /// The runs that `runs.parquet` holds.
+    fn collected(&self) -> Result<BTreeSet<String>, Error> {
+        let rows = read_or_empty::<RunRow>(&self.runs_path())?.rows;
+        Ok(rows.into_iter().map(|row| row.run_id).collect())
+    }
+
+    /// The rows of the whole cells that are not collected.
+    fn new_cells(&self) -> Result<RunRows, Error> {
+        let ids = self.cells.ids()?;
+        let mut new = RunRows::default();
+        if ids.is_empty() {
+            return Ok(new);
+        }
+        let collected = self.collected()?;
+        for id in ids.iter().filter(|id| !collected.contains(*id)) {
+            match self.cells.read(id) {
+                Ok(rows) => new.extend(rows),
+                Err(Error::Damaged { .. }) => {}
+                // Removed in the meantime.
+                Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(new)
+    }
+
+    /// The collected runs with those that are not.
+    fn all(&self) -> Result<RunRows, Error> {
+        let mut all = self.new_cells()?;
+        all.runs.extend(read_or_empty::<RunRow>(&self.runs_path())?.rows);
+        all.runs.sort_by(RunRow::by_place);
+        // A run may have been collected between the two looks.
+        all.runs.dedup_by(|a, b| a.run_id == b.run_id);
+        Ok(all)
+    }
+
+    fn with_new<R: Row>(
+        &self,
+        path: &Path,
+        of: fn(RunRows) -> Vec<R>,
+        run_id: fn(&R) -> &str,
+        order: fn(&R, &R) -> Ordering,
+    ) -> Result<Vec<R>, Error> {
+        let new = self.new_cells()?;
+        let ids: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
+        let mut rows = read_or_empty::<R>(path)?.rows;
+        rows.retain(|row| !ids.contains(run_id(row)));
+        drop(ids);
+        if !new.runs.is_empty() {
+            rows.extend(of(new));
+            rows.sort_by(order);
+        }
+        Ok(rows)
+    }
+
+    /// Makes a cell of every run of the Parquet files that has none.
+    fn adopt(&self) -> Result<(), Error> {
+        let cells = self.cells.ids()?;
+        let runs = read_or_empty::<RunRow>(&self.runs_path())?.rows;
+        if runs.iter().all(|run| cells.contains(&run.run_id)) {
+            return Ok(());
+        }
+        let collected = RunRows {
+            runs,
+            epochs: read_or_empty(&self.epochs_path())?.rows,
+            selections: read_or_empty(&self.selections_path())?.rows,
+            traces: read_or_empty(&self.traces_path())?.rows,
+        };
+        for (id, rows) in collected.by_run() {
+            if !cells.contains(&id) {
+                self.cells.store(&id, &rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder, which is made if it is missing, locked until the answer is dropped.
+    fn lock(&self) -> Result<Option<File>, Error> {
         fs::create_dir_all(&self.folder).map_err(Error::write(&self.folder))?;
-        let folder = File::open(&self.folder);
-        if let Ok(folder) = &folder {
+        let folder = File::open(&self.folder).ok();
+        if let Some(folder) = &folder {
             let _ = folder.lock();
         }
+        Ok(folder)
+    }
 
-        let replaced: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
-        let mut runs = Merged::new(&self.runs_path(), &replaced, &new.runs, |row| &row.run_id)?;
-        let mut epochs = Merged::new(&self.epochs_path(), &replaced, &new.epochs, |row| &row.run_id)?;
-        let mut selections = Merged::new(&self.selections_path(), &replaced, &new.selections, |row| &row.run_id)?;
-        let mut traces = Merged::new(&self.traces_path(), &replaced, &new.traces, |row| &row.run_id)?;
+    /// Rewrites the files without the rows of the runs `replaced`, and with `new` ones.
+    fn merge(&self, replaced: &BTreeSet<&str>, new: &RunRows) -> Result<(), Error> {
+        let ids = new.runs.iter().map(|run| run.run_id.as_str());
+        let replaced: BTreeSet<&str> = replaced.iter().copied().chain(ids).collect();
+        self.write(RunRows {
+            runs: merged(&self.runs_path(), &replaced, &new.runs, |row| &row.run_id)?,
+            epochs: merged(&self.epochs_path(), &replaced, &new.epochs, |row| &row.run_id)?,
+            selections: merged(&self.selections_path(), &replaced, &new.selections, |row| &row.run_id)?,
+            traces: merged(&self.traces_path(), &replaced, &new.traces, |row| &row.run_id)?,
+        })?;
+        Ok(())
+    }
 
-        epochs
-            .rows
-            .sort_by(|a, b| (&a.run_id, a.epoch).cmp(&(&b.run_id, b.epoch)));
-        epochs.write()?;
-        let by_epoch = |a: &SelectionRow, b: &SelectionRow| (&a.run_id, a.epoch).cmp(&(&b.run_id, b.epoch));
-        selections.rows.sort_by(by_epoch);
-        selections.write()?;
-        traces
-            .rows
-            .sort_by(|a, b| (&a.run_id, a.position).cmp(&(&b.run_id, b.position)));
-        traces.write()?;
-        runs.rows.sort_by(|a, b| {
-            (&a.dataset, &a.method, &a.method_label)
-                .cmp(&(&b.dataset, &b.method, &b.method_label))
-                .then(a.pruned_fraction.total_cmp(&b.pruned_fraction))
-                .then((a.seed, &a.run_id).cmp(&(b.seed, &b.run_id)))
-        });
+    /// Writes the files; the runs last, so that a run that is there has its other rows.
+    fn write(&self, all: RunRows) -> Result<usize, Error> {
+        let all = all.sorted();
+        write_if_needed(&self.epochs_path(), &all.epochs)?;
+        write_if_needed(&self.selections_path(), &all.selections)?;
+        write_if_needed(&self.traces_path(), &all.traces)?;
         // Always, so that adding nothing shows whether the folder can be written.
-        parquet::write(&runs.path, &runs.rows)
+        parquet::write(&self.runs_path(), &all.runs)?;
+        Ok(all.runs.len())
+    }
+}
+
+/// The one run that these are the rows of.
+fn only_id(run: &RunRows) -> Result<&str, Error> {
+    match run.runs.as_slice() {
+        [row] => Ok(&row.run_id),
+        others => Err(Error::NotOneRun { found: others.len() }),
+    }
+}
+
+impl RunRow {
+    fn by_place(a: &Self, b: &Self) -> Ordering {
+        (&a.dataset, &a.method, &a.method_label)
+            .cmp(&(&b.dataset, &b.method, &b.method_label))
+            .then(a.pruned_fraction.total_cmp(&b.pruned_fraction))
+            .then((a.seed, &a.run_id).cmp(&(b.seed, &b.run_id)))
+    }
+}
+
+impl EpochRow {
+    fn by_place(a: &Self, b: &Self) -> Ordering {
+        (&a.run_id, a.epoch).cmp(&(&b.run_id, b.epoch))
+    }
+}
+
+impl SelectionRow {
+    fn by_place(a: &Self, b: &Self) -> Ordering {
+        (&a.run_id, a.epoch).cmp(&(&b.run_id, b.epoch))
+    }
+}
+
+impl TraceRow {
+    fn by_place(a: &Self, b: &Self) -> Ordering {
+        (&a.run_id, a.position).cmp(&(&b.run_id, b.position))
     }
 }
 
@@ -137,32 +443,62 @@ pub struct RunRows {
     pub traces: Vec<TraceRow>,
 }
 
-/// The rows of a file with those of some runs replaced.
-struct Merged<R> {
-    path: PathBuf,
-    rows: Vec<R>,
-    is_changed: bool,
-}
-
-impl<R: Row> Merged<R> {
-    fn new(path: &Path, replaced: &BTreeSet<&str>, new: &[R], run_id: fn(&R) -> &str) -> Result<Self, Error> {
-        let mut rows: Vec<R> = read_for_rewriting(path)?;
-        let before = rows.len();
-        rows.retain(|row| !replaced.contains(run_id(row)));
-        let is_changed = rows.len() < before || !new.is_empty();
-        rows.extend_from_slice(new);
-        Ok(Self {
-            path: path.to_owned(),
-            rows,
-            is_changed,
-        })
+impl RunRows {
+    /// The rows in the order of the files.
+    pub(super) fn sorted(mut self) -> Self {
+        self.epochs.sort_by(EpochRow::by_place);
+        self.selections.sort_by(SelectionRow::by_place);
+        self.traces.sort_by(TraceRow::by_place);
+        self.runs.sort_by(RunRow::by_place);
+        self
     }
 
-    fn write(&self) -> Result<(), Error> {
-        match self.is_changed {
-            true => parquet::write(&self.path, &self.rows),
-            false => Ok(()),
+    fn extend(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+        self.epochs.extend(other.epochs);
+        self.selections.extend(other.selections);
+        self.traces.extend(other.traces);
+    }
+
+    /// The rows of each run, which must have one among `runs`.
+    fn by_run(&self) -> BTreeMap<String, Self> {
+        let mut all: BTreeMap<String, Self> = BTreeMap::new();
+        for run in &self.runs {
+            all.entry(run.run_id.clone()).or_default().runs = vec![run.clone()];
         }
+        for row in &self.epochs {
+            all.entry(row.run_id.clone())
+                .and_modify(|rows| rows.epochs.push(row.clone()));
+        }
+        for row in &self.selections {
+            all.entry(row.run_id.clone())
+                .and_modify(|rows| rows.selections.push(row.clone()));
+        }
+        for row in &self.traces {
+            all.entry(row.run_id.clone())
+                .and_modify(|rows| rows.traces.push(row.clone()));
+        }
+        all
+    }
+}
+
+/// The rows of a file with those of some runs replaced.
+fn merged<R: Row>(path: &Path, replaced: &BTreeSet<&str>, new: &[R], run_id: fn(&R) -> &str) -> Result<Vec<R>, Error> {
+    let mut rows: Vec<R> = read_for_rewriting(path)?;
+    rows.retain(|row| !replaced.contains(run_id(row)));
+    rows.extend_from_slice(new);
+    Ok(rows)
+}
+
+/// A file that would have no rows is not begun.
+fn write_if_needed<R: Row>(path: &Path, rows: &[R]) -> Result<(), Error> {
+    if rows.is_empty() && !path.exists() {
+        return Ok(());
+    }
+    let bytes = parquet::to_bytes(path, rows)?;
+    match fs::read(path) {
+        Ok(there) if there == bytes => Ok(()),
+        _ => crate::files::write(path, &bytes),
     }
 }
 

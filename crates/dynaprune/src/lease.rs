@@ -1,0 +1,350 @@
+//! Who makes which run: a claim is a file that its holder keeps alive.
+//!
+//! `leases/<id>.json` names a host, a process and a count of beats that grows while the process lives. A claim is dead if its
+//! process is on this machine and gone, or if its file has not changed for [`PATIENCE`] while we looked on: no clock but our own
+//! is read, so that neither a clock that was set back nor one of another machine matters. A dead claim is taken over.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A holder beats so often,
+const BEAT: Duration = Duration::from_secs(5);
+/// and is dead if it has not for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The claims of a profile's runs.
+pub(crate) struct Leases {
+    folder: PathBuf,
+    me: Holder,
+    /// Claims of others: what their files held when we looked, and since when.
+    seen: BTreeMap<String, (Vec<u8>, Instant)>,
+}
+
+/// What the file of a claim says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    pub(crate) host: String,
+    pub(crate) pid: u32,
+    /// What tells this machine, as long as it is up, and its space of process numbers from others of the same name.
+    machine: String,
+    /// When the process started, in the machine's ticks: its number may come again.
+    started: u64,
+    pub(crate) beats: u64,
+    /// What tells this claim from all others.
+    token: String,
+}
+
+/// How a claim went.
+pub(crate) enum Claim {
+    Ours(Lease),
+    /// Someone else makes the run.
+    Held(Holder),
+}
+
+/// A claim that we hold until it is dropped.
+pub(crate) struct Lease {
+    folder: PathBuf,
+    path: PathBuf,
+    token: String,
+    lost: Arc<AtomicBool>,
+    beater: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+static CLAIMS: AtomicU64 = AtomicU64::new(0);
+
+impl Leases {
+    /// The claims below `<results>/<profile>`. Touches nothing on the disk.
+    pub(crate) fn new(profile_folder: &Path) -> Self {
+        Self {
+            folder: profile_folder.join("leases"),
+            me: Holder::me(),
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Claims the run `id`.
+    pub(crate) fn claim(&mut self, id: &str) -> Result<Claim> {
+        let folder = self.folder.clone();
+        let cannot = || format!("cannot write `{}`", folder.display());
+        fs::create_dir_all(&folder).with_context(cannot)?;
+        let path = self.folder.join(format!("{id}.json"));
+        let claim = Holder {
+            token: format!(
+                "{}-{}-{}",
+                self.me.machine,
+                self.me.pid,
+                CLAIMS.fetch_add(1, Ordering::Relaxed)
+            ),
+            ..self.me.clone()
+        };
+        let text = serde_json::to_vec(&claim)?;
+        let _lock = lock(&folder);
+        if dynaprune_files::write_new(&path, &text).with_context(cannot)? {
+            return Ok(Claim::Ours(Lease::new(&folder, path, claim)));
+        }
+        let Ok(there) = fs::read(&path) else {
+            // Given up between the two looks: the next attempt gets it.
+            return Ok(Claim::Held(Holder::unknown()));
+        };
+        let holder = serde_json::from_slice(&there).unwrap_or_else(|_| Holder::unknown());
+        if !self.is_dead(id, &holder, there) {
+            return Ok(Claim::Held(holder));
+        }
+        dynaprune_files::write(&path, &text).with_context(cannot)?;
+        self.seen.remove(id);
+        // Where folders cannot be locked, another process may have done the same: the last one has it.
+        let ours = Holder::read(&path).is_some_and(|holder| holder.token == claim.token);
+        match ours {
+            true => Ok(Claim::Ours(Lease::new(&folder, path, claim))),
+            false => Ok(Claim::Held(Holder::unknown())),
+        }
+    }
+
+    fn is_dead(&mut self, id: &str, holder: &Holder, there: Vec<u8>) -> bool {
+        if holder.machine == self.me.machine && !self.me.machine.is_empty() {
+            return holder.pid != self.me.pid && start_of(holder.pid) != Some(holder.started);
+        }
+        let now = Instant::now();
+        let (bytes, since) = self.seen.entry(id.to_owned()).or_insert_with(|| (there.clone(), now));
+        if *bytes != there {
+            (*bytes, *since) = (there, now);
+        }
+        now.duration_since(*since) >= PATIENCE
+    }
+}
+
+/// The claims there are now, dead ones too, by run.
+pub(crate) fn holders(profile_folder: &Path) -> BTreeMap<String, Holder> {
+    let entries = profile_folder.join("leases").read_dir().into_iter().flatten().flatten();
+    let holder = |path: PathBuf| {
+        let id = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+        Some((id, Holder::read(&path)?))
+    };
+    entries.filter_map(|entry| holder(entry.path())).collect()
+}
+
+impl Holder {
+    /// This process.
+    fn me() -> Self {
+        let read = |path: &str| {
+            fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let boot = read("/proc/sys/kernel/random/boot_id");
+        let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let pid = std::process::id();
+        Self {
+            host: read("/proc/sys/kernel/hostname"),
+            pid,
+            // Where a machine does not tell, beats do.
+            machine: match boot.is_empty() {
+                true => String::new(),
+                false => format!("{boot}/{}", space.display()),
+            },
+            started: start_of(pid).unwrap_or(0),
+            beats: 0,
+            token: String::new(),
+        }
+    }
+
+    fn unknown() -> Self {
+        Self {
+            host: "an unknown machine".to_owned(),
+            pid: 0,
+            machine: String::new(),
+            started: 0,
+            beats: 0,
+            token: String::new(),
+        }
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// Whether the process is known to be gone; one on another machine is not.
+    pub(crate) fn is_gone(&self) -> bool {
+        let me = Self::me();
+        !me.machine.is_empty() && self.machine == me.machine && start_of(self.pid) != Some(self.started)
+    }
+}
+
+/// When a process of this machine started, in ticks; `None` if it is gone, or is a zombie.
+fn start_of(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may have blanks; the state is the next field and the start the 20th from there.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    match fields.next()? {
+        "Z" | "X" => None,
+        _ => fields.nth(18)?.parse().ok(),
+    }
+}
+
+impl Lease {
+    fn new(folder: &Path, path: PathBuf, mut claim: Holder) -> Self {
+        let lost = Arc::new(AtomicBool::new(false));
+        let (stop, stopped) = channel::<()>();
+        let token = claim.token.clone();
+        let beat = {
+            let (folder, path, lost) = (folder.to_owned(), path.clone(), lost.clone());
+            move || {
+                while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                    let _lock = lock(&folder);
+                    if Holder::read(&path).is_none_or(|holder| holder.token != claim.token) {
+                        lost.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                    claim.beats += 1;
+                    // A beat that cannot be written is one that is missing.
+                    if let Ok(text) = serde_json::to_vec(&claim) {
+                        let _ = dynaprune_files::write(&path, &text);
+                    }
+                }
+            }
+        };
+        let beater = std::thread::Builder::new().name("lease".to_owned()).spawn(beat);
+        Self {
+            folder: folder.to_owned(),
+            path,
+            token,
+            lost,
+            beater: beater.ok().map(|thread| (stop, thread)),
+        }
+    }
+
+    /// Whether another process has taken the run over, because it took us for dead.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.beater.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+        let _lock = lock(&self.folder);
+        if Holder::read(&self.path).is_some_and(|holder| holder.token == self.token) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The folder, locked until the answer is dropped where the platform can.
+fn lock(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    let _ = folder.lock();
+    Some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours(claim: Claim) -> Lease {
+        match claim {
+            Claim::Ours(lease) => lease,
+            Claim::Held(holder) => panic!("held by {holder:?}"),
+        }
+    }
+
+    fn is_held(leases: &mut Leases) -> bool {
+        matches!(leases.claim("run").unwrap(), Claim::Held(_))
+    }
+
+    #[test]
+    fn a_claim_is_exclusive_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut a, mut b) = (Leases::new(folder.path()), Leases::new(folder.path()));
+        let lease = ours(a.claim("run").unwrap());
+        assert!(is_held(&mut b) && is_held(&mut a));
+        assert_eq!(holders(folder.path())["run"].pid, std::process::id());
+        drop(ours(b.claim("another").unwrap()));
+        drop(lease);
+        drop(ours(b.claim("run").unwrap()));
+        assert!(holders(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn of_many_that_claim_at_once_one_gets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let claims = std::thread::scope(|scope| {
+            let claim = || Leases::new(folder.path()).claim("run").unwrap();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(claim)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(claims.iter().filter(|claim| matches!(claim, Claim::Ours(_))).count(), 1);
+    }
+
+    /// A file that holds what `change` makes of a claim of ours.
+    fn left_by(folder: &Path, change: impl FnOnce(&mut Holder)) {
+        let mut holder = Holder {
+            token: "theirs".to_owned(),
+            ..Holder::me()
+        };
+        change(&mut holder);
+        fs::create_dir_all(folder.join("leases")).unwrap();
+        fs::write(folder.join("leases/run.json"), serde_json::to_vec(&holder).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_claim_of_a_process_that_is_gone_is_taken_over_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        left_by(folder.path(), |holder| holder.pid = dead.id());
+        drop(ours(Leases::new(folder.path()).claim("run").unwrap()));
+        // The number came again, the process did not.
+        let parent = std::os::unix::process::parent_id();
+        left_by(folder.path(), |holder| (holder.pid, holder.started) = (parent, 1));
+        drop(ours(Leases::new(folder.path()).claim("run").unwrap()));
+        left_by(folder.path(), |holder| {
+            (holder.pid, holder.started) = (parent, start_of(parent).unwrap())
+        });
+        assert!(is_held(&mut Leases::new(folder.path())), "it lives");
+    }
+
+    #[test]
+    fn a_claim_of_another_machine_is_dead_when_it_has_not_changed_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut leases = Leases::new(folder.path());
+        left_by(folder.path(), |holder| holder.machine = "elsewhere".to_owned());
+        assert!(is_held(&mut leases));
+        let back = |leases: &mut Leases| {
+            let since = &mut leases.seen.get_mut("run").unwrap().1;
+            *since = since.checked_sub(PATIENCE).unwrap();
+        };
+        back(&mut leases);
+        left_by(folder.path(), |holder| {
+            (holder.machine, holder.beats) = ("elsewhere".to_owned(), 1)
+        });
+        assert!(is_held(&mut leases), "it has beaten");
+        back(&mut leases);
+        drop(ours(leases.claim("run").unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_claim_is_dead_when_it_has_not_changed_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut leases = Leases::new(folder.path());
+        fs::create_dir_all(folder.path().join("leases")).unwrap();
+        fs::write(folder.path().join("leases/run.json"), b"{half").unwrap();
+        assert!(is_held(&mut leases));
+        let since = &mut leases.seen.get_mut("run").unwrap().1;
+        *since = since.checked_sub(PATIENCE).unwrap();
+        drop(ours(leases.claim("run").unwrap()));
+    }
+}

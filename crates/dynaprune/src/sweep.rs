@@ -1,0 +1,464 @@
+//! Makes scoring runs, score tables and runs, beside any number of other processes that make the same.
+//!
+//! Each run is claimed before it is made, stored whole as soon as it has ended, and kept in checkpoints while it goes on. What
+//! others make is waited for. A run that fails leaves its error and the sweep goes on.
+
+use crate::counts;
+use crate::failure::Stopped;
+use crate::failures::Failures;
+use crate::keeper::Keeper;
+use crate::lease::{Claim, Lease, Leases};
+use crate::library::Library;
+use crate::plan::{Plan, Planned, PlannedScoring, Tables};
+use crate::progress::Progress;
+use crate::rows::{Provenance, rows};
+use crate::score_store::{self, ScoreStore, Scored};
+use crate::signals::Stop;
+use anyhow::{Result, anyhow};
+use dynaprune_report::{Results, Stored};
+use dynaprune_spec::{Measurement, Profile, ScoreSpec, StaticScores, TableId};
+use dynaprune_train::checkpoint::Checkpoints;
+use dynaprune_train::{Error, Watch as _};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long to wait before looking again at what others make.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// How runs are made.
+pub(crate) struct Settings<'a> {
+    /// Whether there is to be a result of this making, not of an earlier one.
+    pub(crate) afresh: bool,
+    /// Whether runs that failed before are tried again.
+    pub(crate) retry_failed: bool,
+    /// Epochs between checkpoints, if that was asked for.
+    pub(crate) checkpoint_every: Option<u32>,
+    pub(crate) stop: &'a Stop,
+    pub(crate) by: Provenance,
+}
+
+/// A sweep over the runs of a profile.
+pub(crate) struct Sweep<'a> {
+    library: &'a mut Library,
+    results: &'a Results,
+    store: &'a ScoreStore,
+    settings: Settings<'a>,
+    leases: Leases,
+    failures: Failures,
+    progress: Progress,
+    /// What failed, in this sweep or before, in words.
+    failed: Vec<String>,
+    /// Scoring runs that failed.
+    unscored: BTreeSet<String>,
+    /// Runs of this sweep that have ended one way or the other.
+    ended: BTreeSet<String>,
+}
+
+/// How an attempt to make something went.
+enum Attempt {
+    /// It is there, or never will be: there is no need to try again.
+    Over,
+    /// Another process makes it.
+    Held(String),
+    /// It needs something that is not there yet.
+    Waits(String),
+}
+
+/// Something to make.
+enum Task<'p> {
+    Scoring(&'p PlannedScoring),
+    Table(&'p ScoreSpec),
+    Run(&'p Planned),
+}
+
+impl<'a> Sweep<'a> {
+    pub(crate) fn new(
+        library: &'a mut Library,
+        results: &'a Results,
+        store: &'a ScoreStore,
+        settings: Settings<'a>,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            leases: Leases::new(results.folder()),
+            failures: Failures::new(results.folder()),
+            library,
+            results,
+            store,
+            settings,
+            progress,
+            failed: Vec::new(),
+            unscored: BTreeSet::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+
+    /// Makes the scoring runs and the tables that are still to be made.
+    ///
+    /// # Errors
+    /// As [`Sweep::runs`].
+    pub(crate) fn tables(mut self, tables: &Tables) -> Result<Vec<String>> {
+        let tasks = scoring_tasks(tables);
+        if tables.afresh {
+            self.store.forget(&tables.specs)?;
+        }
+        let no_file = |_: &TableId| Err(anyhow!("no table is read from a file here"));
+        self.work(tasks, None, &no_file)?;
+        self.progress.close();
+        Ok(self.failed)
+    }
+
+    /// Makes what the plan still needs, and gives what failed, in words. `file` finds a score table that a recipe names.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the process was asked to end; if results cannot be read or stored.
+    pub(crate) fn runs(
+        mut self,
+        plan: &Plan,
+        profile: &Profile,
+        file: &dyn Fn(&TableId) -> Result<PathBuf>,
+    ) -> Result<Vec<String>> {
+        if plan.tables.afresh {
+            self.store.forget(&plan.tables.specs)?;
+        }
+        let mut tasks = scoring_tasks(&plan.tables);
+        tasks.extend(plan.to_do().map(Task::Run));
+        self.work(tasks, Some(profile), file)?;
+        self.progress.close();
+        Ok(self.failed)
+    }
+
+    fn work(
+        &mut self,
+        mut left: Vec<Task>,
+        profile: Option<&Profile>,
+        file: &dyn Fn(&TableId) -> Result<PathBuf>,
+    ) -> Result<()> {
+        let mut told = false;
+        while !left.is_empty() {
+            let before = left.len();
+            let (mut later, mut holder, mut needs) = (Vec::new(), None, None);
+            for task in left {
+                self.settings.stop.check()?;
+                let attempt = match (&task, profile) {
+                    (Task::Scoring(scoring), _) => self.scoring_run(scoring)?,
+                    (Task::Table(spec), _) => self.table(spec)?,
+                    (Task::Run(run), Some(profile)) => self.run(run, profile, file)?,
+                    (Task::Run(_), None) => Attempt::Over,
+                };
+                match attempt {
+                    Attempt::Over => continue,
+                    Attempt::Held(by) => holder = Some(by),
+                    Attempt::Waits(what) => needs = Some(what),
+                }
+                later.push(task);
+            }
+            left = later;
+            if left.len() < before {
+                continue;
+            }
+            match (holder, needs) {
+                (Some(by), _) if !told => {
+                    let runs = left.len();
+                    self.progress.note(&format!("{runs} to wait for, made by others: {by}"));
+                    told = true;
+                }
+                (None, Some(needs)) => return Err(anyhow!("{needs}, and nobody makes it")),
+                _ => {}
+            }
+            std::thread::sleep(WAIT);
+        }
+        Ok(())
+    }
+
+    /// Makes a scoring run, or what others have left of it.
+    fn scoring_run(&mut self, run: &PlannedScoring) -> Result<Attempt> {
+        let (id, label) = (run.id(), run.label());
+        let Some(first) = run.measurements.first() else {
+            return Ok(Attempt::Over);
+        };
+        if let Some(attempt) = self.failed_before(&id, &label, || run.work)? {
+            self.unscored
+                .extend(run.measurements.iter().map(|m| m.id().to_string()));
+            return Ok(attempt);
+        }
+        // Measurements of one training run are made together, or one process after the other.
+        let lease = match self.leases.claim(&format!("scoring-{}", first.cell.id()))? {
+            Claim::Ours(lease) => lease,
+            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+        };
+        let missing = run
+            .measurements
+            .iter()
+            .filter(|measurement| !self.store.has_run(measurement));
+        let missing: Vec<Measurement> = missing.cloned().collect();
+        if missing.is_empty() {
+            self.progress.skip(run.work);
+            return Ok(Attempt::Over);
+        }
+        let dataset = self.library.get(&first.cell.dataset)?;
+        let watch = self.progress.begin(label.clone(), run.epochs(), run.work);
+        let spec: Vec<String> = missing.iter().map(Measurement::to_json).collect();
+        let folder = self.results.folder().join("checkpoints").join(&id);
+        let mut keeper = Keeper::new(
+            watch,
+            &self.progress,
+            Checkpoints::new(folder, spec.join("\n")),
+            self.settings.checkpoint_every,
+            (self.settings.stop, &lease),
+            &self.settings.by.from_now(),
+        );
+        let measured = without_panic(|| dynaprune_train::measure(&missing, dataset, &mut keeper));
+        let measured = match measured {
+            Ok(measured) => measured,
+            Err(reason) => {
+                let stopped = keeper.stops();
+                let watch = keeper.close_unfinished();
+                self.unscored.extend(missing.iter().map(|m| m.id().to_string()));
+                return self.ended_without_result(&id, &label, &reason, stopped, watch, &lease);
+            }
+        };
+        let by = keeper.made();
+        for (measurement, measured) in missing.iter().zip(&measured) {
+            self.store.keep(measurement, measured, dataset, &by)?;
+        }
+        let watch = keeper.close();
+        self.failures.forget(&id)?;
+        // Each measurement is charged with all the training it watched.
+        let seconds = measured.iter().map(|measured| measured.seconds).fold(0.0, f64::max);
+        self.progress.end(watch, "scored", seconds);
+        Ok(Attempt::Over)
+    }
+
+    /// Puts a table together from its scoring runs.
+    fn table(&mut self, spec: &ScoreSpec) -> Result<Attempt> {
+        if self.store.has(spec) {
+            return Ok(Attempt::Over);
+        }
+        let measurements = spec.measurements();
+        if measurements.iter().any(|m| self.unscored.contains(m.id().as_str())) {
+            return Ok(Attempt::Over);
+        }
+        match measurements.iter().find(|measurement| !self.store.has_run(measurement)) {
+            Some(missing) => Ok(Attempt::Waits(format!(
+                "score table {} needs scoring run {}",
+                spec.id(),
+                missing.id()
+            ))),
+            None => {
+                self.store.combine(spec, self.library.get(&spec.dataset)?)?;
+                Ok(Attempt::Over)
+            }
+        }
+    }
+
+    /// Makes a run.
+    fn run(&mut self, run: &Planned, profile: &Profile, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Attempt> {
+        let cell = &run.cell;
+        if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
+            return Ok(self.skip(run));
+        }
+        let label = run.label();
+        if let Some(attempt) = self.failed_before(&run.id, &label, || run.work)? {
+            self.ended.insert(run.id.clone());
+            return Ok(attempt);
+        }
+        let scores = match self.scores(run, file)? {
+            Scores::None => None,
+            Scores::There(scored) => Some(scored),
+            Scores::Waits(what) => return Ok(Attempt::Waits(what)),
+            Scores::Never(why) => {
+                self.progress.note(&format!("{label}: left out, {why}"));
+                return Ok(self.skip(run));
+            }
+        };
+        let lease = match self.leases.claim(&run.id)? {
+            Claim::Ours(lease) => lease,
+            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+        };
+        // It may have been finished between the two looks.
+        if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
+            return Ok(self.skip(run));
+        }
+        let by = self.settings.by.from_now();
+        if scores.as_ref().is_some_and(|scored| scored.spoils_time(&by)) {
+            let text = format!("{label}: its scores were not timed here, so it has no total time");
+            self.progress.note(&text);
+        }
+        // What another machine took is no cost here.
+        let scores = scores.map(|scored| scored.timed_by(&by));
+        let scores = scores.as_ref().map(Scored::scores);
+        let dataset = self.library.get(&cell.dataset)?;
+        let watch = self.progress.begin(label.clone(), cell.training.epochs, run.work);
+        let folder = self.results.folder().join("checkpoints").join(&run.id);
+        let checkpoints = Checkpoints::new(folder, cell.to_json());
+        if self.settings.afresh {
+            checkpoints.clear();
+        }
+        let every = self.settings.checkpoint_every;
+        let mut keeper = Keeper::new(
+            watch,
+            &self.progress,
+            checkpoints,
+            every,
+            (self.settings.stop, &lease),
+            &by,
+        );
+        let clock = std::time::Instant::now();
+        let record = without_panic(|| dynaprune_train::run(cell, dataset, scores.as_ref(), &mut keeper));
+        let record = match record {
+            Ok(record) => record,
+            Err(reason) => {
+                let stopped = keeper.stops();
+                let watch = keeper.close_unfinished();
+                return self.ended_without_result(&run.id, &label, &reason, stopped, watch, &lease);
+            }
+        };
+        let rows = rows(cell, profile, &record, &keeper.made());
+        // A cell that lacks what this version records is replaced too.
+        if self.settings.afresh || self.results.has_cell(&run.id) && !self.is_whole(run)? {
+            self.results.replace(&rows)?;
+        } else if let Stored::Otherwise(difference) = self.results.store(&rows)? {
+            let text = format!("{label}: another process has stored other numbers, which stay: {difference}");
+            self.progress.note(&text);
+        }
+        let watch = keeper.close();
+        self.failures.forget(&run.id)?;
+        self.ended.insert(run.id.clone());
+        let outcome = match record.diverged {
+            true => "diverged".to_owned(),
+            false => format!(
+                "test {:.2} %, train {:.2} %",
+                100.0 * record.test_accuracy_last,
+                100.0 * record.train_accuracy_last
+            ),
+        };
+        self.progress.end(watch, &outcome, clock.elapsed().as_secs_f64());
+        Ok(Attempt::Over)
+    }
+
+    /// Whether the stored cell of the run can be read and has all that this version records.
+    fn is_whole(&self, run: &Planned) -> Result<bool> {
+        let stored = self.results.cell(&run.id)?;
+        Ok(stored.is_some_and(|rows| !run.records_selections() || !rows.selections.is_empty()))
+    }
+
+    fn skip(&mut self, run: &Planned) -> Attempt {
+        self.progress.skip(run.work);
+        self.ended.insert(run.id.clone());
+        Attempt::Over
+    }
+
+    /// The scores that a run needs.
+    fn scores(&mut self, run: &Planned, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Scores> {
+        let cell = &run.cell;
+        let dataset = self.library.get(&cell.dataset)?;
+        Ok(match &cell.selection.static_scores {
+            None => Scores::None,
+            Some(StaticScores::Table(id)) => Scores::There(score_store::read_for(&file(id)?, cell, dataset)?),
+            Some(StaticScores::Scorer(_)) => {
+                let Some(spec) = ScoreSpec::of(cell) else {
+                    return Ok(Scores::None);
+                };
+                if self.store.has(&spec) {
+                    let path = self.store.table_path(&spec);
+                    return Ok(Scores::There(score_store::read_for(&path, cell, dataset)?));
+                }
+                let measurements = spec.measurements();
+                match measurements.iter().any(|m| self.unscored.contains(m.id().as_str())) {
+                    true => Scores::Never("its scoring run failed".to_owned()),
+                    false => Scores::Waits(format!("{} needs score table {}", run.label(), spec.id())),
+                }
+            }
+            Some(StaticScores::SelectionCounts { of }) => {
+                let id = of.id().to_string();
+                let has_ended = self.ended.contains(&id);
+                match self
+                    .results
+                    .run(&id)?
+                    .map(|rows| counts::of(of, dataset, &rows))
+                    .transpose()?
+                {
+                    Some(Some(scored)) => Scores::There(scored),
+                    Some(None) => Scores::Never("the run that it counts diverged".to_owned()),
+                    None if has_ended => Scores::Never("the run that it counts failed".to_owned()),
+                    None => Scores::Waits(format!("{} needs run {id}", run.label())),
+                }
+            }
+        })
+    }
+
+    /// What there is to do about a run that failed before: nothing, unless it is to be tried again.
+    fn failed_before(
+        &mut self,
+        id: &str,
+        label: &str,
+        work: impl FnOnce() -> crate::work::Work,
+    ) -> Result<Option<Attempt>> {
+        let Some(failure) = self.failures.of(id) else {
+            return Ok(None);
+        };
+        if self.settings.retry_failed || self.settings.afresh {
+            self.failures.forget(id)?;
+            return Ok(None);
+        }
+        self.failed.push(format!("{label} ({id}), before: {}", failure.error));
+        self.progress.skip(work());
+        Ok(Some(Attempt::Over))
+    }
+
+    /// A run has no result: because it was to stop, because another process took it over, or because it failed.
+    fn ended_without_result(
+        &mut self,
+        id: &str,
+        label: &str,
+        reason: &str,
+        stopped: bool,
+        watch: crate::progress::RunWatch,
+        lease: &Lease,
+    ) -> Result<Attempt> {
+        if self.settings.stop.is_asked() && stopped {
+            return Err(Stopped.into());
+        }
+        if lease.is_lost() {
+            self.progress
+                .note(&format!("{label}: another process has taken it over"));
+            return Ok(Attempt::Held("another process".to_owned()));
+        }
+        self.failures.keep(id, label, reason)?;
+        self.failed.push(format!("{label} ({id}): {reason}"));
+        self.ended.insert(id.to_owned());
+        self.progress.end(watch, &format!("failed: {reason}"), 0.0);
+        Ok(Attempt::Over)
+    }
+}
+
+/// The scores of a run.
+enum Scores {
+    /// It needs none.
+    None,
+    There(Scored),
+    /// They are still to be made.
+    Waits(String),
+    /// There will be none.
+    Never(String),
+}
+
+fn scoring_tasks(tables: &Tables) -> Vec<Task<'_>> {
+    let scoring = tables.scoring.iter().map(Task::Scoring);
+    scoring.chain(tables.specs.iter().map(Task::Table)).collect()
+}
+
+/// The result, or the error or panic in words.
+fn without_panic<T>(compute: impl FnOnce() -> Result<T, Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(compute)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panicked: {}", text.unwrap_or("no message")))
+        }
+    }
+}
