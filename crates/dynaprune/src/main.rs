@@ -13,6 +13,7 @@ mod keeper;
 mod lease;
 mod library;
 mod machine;
+mod output;
 mod plan;
 mod profiles;
 mod progress;
@@ -41,6 +42,9 @@ enum Verb {
     Reproduce(cmd::reproduce::Args),
     /// Writes the pages of all figures and the gallery from the results there are, or checks them
     Report(cmd::report::Args),
+    /// Lists, shows, removes or exports single runs
+    #[command(subcommand)]
+    Runs(cmd::runs::Verb),
     /// Begins a recipe of one's own as a copy of another
     New(cmd::new::Args),
     /// Writes the JSON Schemas with which editors check recipes and profiles, or checks them
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
         Verb::Report(args) => cmd::report::run(&args),
+        Verb::Runs(verb) => cmd::runs::run(&verb),
         Verb::New(args) => cmd::new::run(&args),
         Verb::Schema(args) => cmd::schema::run(&args),
         Verb::Data(verb) => cmd::data::run(&verb),

@@ -101,6 +101,14 @@ impl Progress {
         self.say(&line);
     }
 
+    /// The run has failed: there is no result. [`Progress::skip`] counts it.
+    pub(crate) fn fail(&mut self, watch: RunWatch, reason: &str) {
+        watch.epochs.finish_and_clear();
+        self.bars.remove(&watch.epochs);
+        self.worked += watch.work;
+        self.say(&format!("{}: failed: {reason}", watch.label));
+    }
+
     /// A run is left to others, or left out: its work is not ours.
     pub(crate) fn skip(&mut self, work: Work) {
         self.finished += 1;

@@ -94,10 +94,10 @@ fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
-/// All rows of a run.
-pub(crate) fn rows(cell: &Cell, profile: &Profile, record: &RunRecord, by: &Provenance) -> RunRows {
+/// All rows of a run; `method_label` is what legends call its method.
+pub(crate) fn rows(cell: &Cell, method_label: &str, record: &RunRecord, by: &Provenance) -> RunRows {
     RunRows {
-        runs: vec![run_row(cell, profile, record, by)],
+        runs: vec![run_row(cell, method_label, record, by)],
         epochs: epoch_rows(cell, record, by),
         selections: selection_rows(cell, record),
         traces: trace_rows(cell, record),
@@ -137,14 +137,14 @@ fn trace_rows(cell: &Cell, record: &RunRecord) -> Vec<TraceRow> {
 }
 
 /// The row of `runs.parquet`.
-fn run_row(cell: &Cell, profile: &Profile, record: &RunRecord, by: &Provenance) -> RunRow {
+fn run_row(cell: &Cell, method_label: &str, record: &RunRecord, by: &Provenance) -> RunRow {
     RunRow {
         run_id: cell.id().to_string(),
         profile: cell.profile.clone(),
         dataset: cell.dataset.name.clone(),
         model: cell.model.name.clone(),
         method: cell.method.name.clone(),
-        method_label: method_label(cell, profile),
+        method_label: method_label.to_owned(),
         pruned_fraction: cell.pruned_fraction,
         seed: cell.seed,
         epochs: record.epochs.len() as u32,

@@ -8,7 +8,7 @@ use dynaprune_datasets::Dataset;
 use dynaprune_report::{ScoreRow, ScoringRunRow};
 use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
 use dynaprune_scorers::{MeanOverRuns, ScoreTable};
-use dynaprune_spec::{Cell, Measurement, ScoreSpec, TableId, Value};
+use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, TableId, Value};
 use dynaprune_train::{Measured, Scores, training_samples};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,16 @@ impl ScoreStore {
 
     /// Scoring runs are kept until their table is made, and after: other tables may share them.
     fn run_path(&self, measurement: &Measurement) -> PathBuf {
-        self.folder.join("runs").join(format!("{}.parquet", measurement.id()))
+        self.path_of_run(&measurement.id())
+    }
+
+    fn path_of_run(&self, id: &RunId) -> PathBuf {
+        self.folder.join("runs").join(format!("{id}.parquet"))
+    }
+
+    /// Whether the scoring run with this spec, as [`Measurement::to_json`] gives it, has been made.
+    pub(crate) fn has_run_of(&self, spec: &str) -> bool {
+        self.path_of_run(&RunId::of(spec)).is_file()
     }
 
     /// Whether the scoring run has been made.

@@ -7,16 +7,17 @@ use crate::counts;
 use crate::failure::Stopped;
 use crate::failures::Failures;
 use crate::keeper::Keeper;
-use crate::lease::{Claim, Lease, Leases};
+use crate::lease::{self, Claim, Lease, Leases};
 use crate::library::Library;
 use crate::plan::{Plan, Planned, PlannedScoring, Tables};
-use crate::progress::Progress;
+use crate::progress::{Progress, RunWatch};
 use crate::rows::{Provenance, rows};
 use crate::score_store::{self, ScoreStore, Scored};
 use crate::signals::Stop;
+use crate::work::Work;
 use anyhow::{Result, anyhow};
 use dynaprune_report::{Results, Stored};
-use dynaprune_spec::{Measurement, Profile, ScoreSpec, StaticScores, TableId};
+use dynaprune_spec::{Measurement, ScoreSpec, StaticScores, TableId};
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{Error, Watch as _};
 use std::collections::BTreeSet;
@@ -105,7 +106,7 @@ impl<'a> Sweep<'a> {
             self.store.forget(&tables.specs)?;
         }
         let no_file = |_: &TableId| Err(anyhow!("no table is read from a file here"));
-        self.work(tasks, None, &no_file)?;
+        self.work(tasks, &no_file)?;
         self.progress.close();
         Ok(self.failed)
     }
@@ -114,39 +115,28 @@ impl<'a> Sweep<'a> {
     ///
     /// # Errors
     /// [`Stopped`] if the process was asked to end; if results cannot be read or stored.
-    pub(crate) fn runs(
-        mut self,
-        plan: &Plan,
-        profile: &Profile,
-        file: &dyn Fn(&TableId) -> Result<PathBuf>,
-    ) -> Result<Vec<String>> {
+    pub(crate) fn runs(mut self, plan: &Plan, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Vec<String>> {
         if plan.tables.afresh {
             self.store.forget(&plan.tables.specs)?;
         }
         let mut tasks = scoring_tasks(&plan.tables);
         tasks.extend(plan.to_do().map(Task::Run));
-        self.work(tasks, Some(profile), file)?;
+        self.work(tasks, file)?;
         self.progress.close();
         Ok(self.failed)
     }
 
-    fn work(
-        &mut self,
-        mut left: Vec<Task>,
-        profile: Option<&Profile>,
-        file: &dyn Fn(&TableId) -> Result<PathBuf>,
-    ) -> Result<()> {
+    fn work(&mut self, mut left: Vec<Task>, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<()> {
         let mut told = false;
         while !left.is_empty() {
             let before = left.len();
             let (mut later, mut holder, mut needs) = (Vec::new(), None, None);
             for task in left {
                 self.settings.stop.check()?;
-                let attempt = match (&task, profile) {
-                    (Task::Scoring(scoring), _) => self.scoring_run(scoring)?,
-                    (Task::Table(spec), _) => self.table(spec)?,
-                    (Task::Run(run), Some(profile)) => self.run(run, profile, file)?,
-                    (Task::Run(_), None) => Attempt::Over,
+                let attempt = match &task {
+                    Task::Scoring(scoring) => self.scoring_run(scoring)?,
+                    Task::Table(spec) => self.table(spec)?,
+                    Task::Run(run) => self.run(run, file)?,
                 };
                 match attempt {
                     Attempt::Over => continue,
@@ -179,7 +169,7 @@ impl<'a> Sweep<'a> {
         let Some(first) = run.measurements.first() else {
             return Ok(Attempt::Over);
         };
-        if let Some(attempt) = self.failed_before(&id, &label, || run.work)? {
+        if let Some(attempt) = self.failed_before(&id, &label, run.work)? {
             self.unscored
                 .extend(run.measurements.iter().map(|m| m.id().to_string()));
             return Ok(attempt);
@@ -255,21 +245,22 @@ impl<'a> Sweep<'a> {
     }
 
     /// Makes a run.
-    fn run(&mut self, run: &Planned, profile: &Profile, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Attempt> {
+    fn run(&mut self, run: &Planned, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Attempt> {
         let cell = &run.cell;
         if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
             return Ok(self.skip(run));
         }
         let label = run.label();
-        if let Some(attempt) = self.failed_before(&run.id, &label, || run.work)? {
+        if let Some(attempt) = self.failed_before(&run.id, &label, run.work)? {
             self.ended.insert(run.id.clone());
             return Ok(attempt);
         }
-        let scores = match self.scores(run, file)? {
-            Scores::None => None,
-            Scores::There(scored) => Some(scored),
-            Scores::Waits(what) => return Ok(Attempt::Waits(what)),
-            Scores::Never(why) => {
+        let scores = match self.scores(run, file) {
+            Ok(Scores::None) => None,
+            Ok(Scores::There(scored)) => Some(scored),
+            Ok(Scores::Waits(what)) => return Ok(Attempt::Waits(what)),
+            Err(error) => return self.failed(&run.id, &label, &format!("{error:#}"), run.work),
+            Ok(Scores::Never(why)) => {
                 self.progress.note(&format!("{label}: left out, {why}"));
                 return Ok(self.skip(run));
             }
@@ -316,7 +307,7 @@ impl<'a> Sweep<'a> {
                 return self.ended_without_result(&run.id, &label, &reason, stopped, watch, &lease);
             }
         };
-        let rows = rows(cell, profile, &record, &keeper.made());
+        let rows = rows(cell, &run.method, &record, &keeper.made());
         // A cell that lacks what this version records is replaced too.
         if self.settings.afresh || self.results.has_cell(&run.id) && !self.is_whole(run)? {
             self.results.replace(&rows)?;
@@ -391,12 +382,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// What there is to do about a run that failed before: nothing, unless it is to be tried again.
-    fn failed_before(
-        &mut self,
-        id: &str,
-        label: &str,
-        work: impl FnOnce() -> crate::work::Work,
-    ) -> Result<Option<Attempt>> {
+    fn failed_before(&mut self, id: &str, label: &str, work: Work) -> Result<Option<Attempt>> {
         let Some(failure) = self.failures.of(id) else {
             return Ok(None);
         };
@@ -405,7 +391,7 @@ impl<'a> Sweep<'a> {
             return Ok(None);
         }
         self.failed.push(format!("{label} ({id}), before: {}", failure.error));
-        self.progress.skip(work());
+        self.progress.skip(work);
         Ok(Some(Attempt::Over))
     }
 
@@ -416,7 +402,7 @@ impl<'a> Sweep<'a> {
         label: &str,
         reason: &str,
         stopped: bool,
-        watch: crate::progress::RunWatch,
+        watch: RunWatch,
         lease: &Lease,
     ) -> Result<Attempt> {
         if self.settings.stop.is_asked() && stopped {
@@ -427,11 +413,37 @@ impl<'a> Sweep<'a> {
                 .note(&format!("{label}: another process has taken it over"));
             return Ok(Attempt::Held("another process".to_owned()));
         }
+        self.progress.fail(watch, reason);
+        self.failed(id, label, reason, Work::default())
+    }
+
+    /// Keeps that a run failed; `work` is what is left out because of that.
+    fn failed(&mut self, id: &str, label: &str, reason: &str, work: Work) -> Result<Attempt> {
         self.failures.keep(id, label, reason)?;
         self.failed.push(format!("{label} ({id}): {reason}"));
         self.ended.insert(id.to_owned());
-        self.progress.end(watch, &format!("failed: {reason}"), 0.0);
+        self.progress.skip(work);
         Ok(Attempt::Over)
+    }
+}
+
+/// Removes what processes that died have left: claims, and checkpoints of what is finished. What cannot be removed stays.
+pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
+    let mut leases = Leases::new(results.folder());
+    let gone = lease::holders(results.folder()).into_iter().filter(|(_, holder)| holder.is_gone());
+    // Taking it over and giving it up removes it.
+    gone.for_each(|(id, _)| drop(leases.claim(&id)));
+    let checkpoints = results.folder().join("checkpoints");
+    for folder in checkpoints.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let measured = |spec: String| spec.lines().all(|measurement| store.has_run_of(measurement));
+        let is_finished = match id.starts_with("scoring-") {
+            true => Checkpoints::run_in(&folder).is_some_and(measured),
+            false => results.has_cell(id),
+        };
+        if is_finished && matches!(leases.claim(id), Ok(Claim::Ours(_))) {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
     }
 }
 

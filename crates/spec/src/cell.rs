@@ -50,7 +50,7 @@ pub struct RunId(String);
 
 impl RunId {
     /// The name of what this JSON describes.
-    pub(crate) fn of(json: &str) -> Self {
+    pub fn of(json: &str) -> Self {
         Self(blake3::hash(json.as_bytes()).to_hex()[..16].to_owned())
     }
 

@@ -78,6 +78,18 @@ impl Checkpoints {
         Self { folder, run }
     }
 
+    /// The spec of the run whose checkpoints are in `folder`, as the newest of their manifests that can be read says.
+    #[must_use]
+    pub fn run_in(folder: &Path) -> Option<String> {
+        let those = Self::new(folder.to_owned(), String::new());
+        let run = |name: &String| {
+            let path = folder.join(format!("{name}.{MANIFEST}"));
+            let text = read_at_most(&path, LARGEST_MANIFEST).ok()?;
+            Some(serde_json::from_slice::<Manifest>(&text).ok()?.run)
+        };
+        those.names().iter().rev().find_map(run)
+    }
+
     /// Keeps a snapshot with a note, and removes all but the last two.
     ///
     /// # Errors

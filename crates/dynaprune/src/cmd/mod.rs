@@ -2,9 +2,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod data;
+pub(crate) mod from_run;
 pub(crate) mod new;
 pub(crate) mod report;
 pub(crate) mod reproduce;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod score;
 pub(crate) mod scores;

@@ -92,6 +92,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut made = Vec::new();
     for name in &names {
         let profile = Profile::load(&spec_file("profile", name, &workspace.profiles())?, &catalog)?;
+        if !args.check {
+            collect(&Results::new(&folder, &profile.name), name);
+        }
         made.push(figures(profile, &workspace, &catalog, &folder, &docs, &mut library)?);
     }
     let mut pages: Vec<Page> = made.iter().map(|made| made.gallery().page(&docs)).collect();
@@ -138,13 +141,32 @@ pub(crate) fn gallery(
     })
 }
 
+/// Adds what sweeps have finished to the Parquet files. Pages can be made without, so that results that cannot be written can
+/// be looked at.
+fn collect(results: &Results, profile: &str) {
+    match results.collect() {
+        Ok(0) => {}
+        Ok(1) => eprintln!("{profile}: 1 finished run collected"),
+        Ok(runs) => eprintln!("{profile}: {runs} finished runs collected"),
+        Err(error) => eprintln!("note: {profile}: finished runs are not collected: {error}"),
+    }
+    for damage in results.damaged().into_iter().flatten() {
+        eprintln!("note: {profile}: {damage}: the run is left out");
+    }
+}
+
 /// The profiles that have results.
 fn with_results(workspace: &Workspace, results: &Path) -> Vec<String> {
     let mut names = spec_names(&workspace.profiles());
-    names.retain(|name| results.join(name).join("runs.parquet").is_file());
+    names.retain(|name| has_results(&results.join(name)));
     let place = |name: &String| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len());
     names.sort_by_key(|name| (place(name), name.clone()));
     names
+}
+
+/// Whether a profile's folder has results.
+pub(crate) fn has_results(folder: &Path) -> bool {
+    folder.join("runs.parquet").is_file() || folder.join("cells").is_dir()
 }
 
 /// Makes all figures of a profile that have a run to show.

@@ -1,7 +1,8 @@
 //! `reproduce`: from a recipe to its figure.
 
 use crate::catalog::catalog;
-use crate::cmd::report;
+use crate::cmd::runs::Where;
+use crate::cmd::{from_run, report};
 use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
 use crate::library::Library;
@@ -13,12 +14,12 @@ use crate::rows::Provenance;
 use crate::score_store::{self, ScoreStore};
 use crate::shard::Shard;
 use crate::signals::Stop;
-use crate::sweep::{Settings, Sweep};
+use crate::sweep::{self, Settings, Sweep};
 use crate::workspace::{Workspace, spec_file, spec_names};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use dynaprune_report::Results;
-use dynaprune_spec::{Catalog, Cell, Profile, Recipe, StaticScores, TableId};
+use dynaprune_spec::{Catalog, Cell, Recipe, StaticScores, TableId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -28,7 +29,11 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A recipe in `experiments/`, such as `fig1`, the path of a TOML file, or `all`
+    #[arg(required_unless_present = "from_run", default_value = "", hide_default_value = true)]
     recipe: String,
+    /// Make a recorded run once more, by its exact spec, and compare: nothing is stored or drawn
+    #[arg(long, value_name = "ID", conflicts_with_all = ["recipe", "seeds", "dry_run", "fresh", "no_runs", "shard", "cell"])]
+    from_run: Option<String>,
     /// A profile in `experiments/profiles/`, or the path of a TOML file [default: the recipe's own, or the
     /// largest this machine can serve]
     #[arg(long, value_name = "NAME")]
@@ -74,13 +79,13 @@ pub(crate) struct Args {
     no_figure: bool,
     /// Epochs between checkpoints [default: at the end of an epoch if the last one is a minute old]
     #[arg(long, value_name = "E", value_parser = clap::value_parser!(u32).range(1..))]
-    checkpoint_every: Option<u32>,
+    pub(crate) checkpoint_every: Option<u32>,
     /// Keep no seconds, because other work runs beside: accuracies and counted operations are the same
     #[arg(long)]
-    untimed: bool,
+    pub(crate) untimed: bool,
     /// Print nothing but errors
     #[arg(long, short)]
-    quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// What computes.
@@ -105,6 +110,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::find()?;
     let catalog = catalog();
     let mut library = Library::new(workspace.data(args.data_dir.as_deref()));
+    if let Some(id) = &args.from_run {
+        let place = Where::new(args.profile.clone(), args.results.clone());
+        return from_run::run(id, &place, &mut library, args, &stop);
+    }
     if args.recipe != ALL {
         let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
         return reproduce(&recipe, &args.recipe, &workspace, &catalog, &mut library, (args, &stop));
@@ -194,7 +203,7 @@ fn reproduce(
     }
     let mut failed = Vec::new();
     if !args.no_runs {
-        failed = make_runs(&plan, profile, library, &results, &store, &files, (args, stop))?;
+        failed = make_runs(&plan, library, &results, &store, &files, (args, stop))?;
     }
     stop.check()?;
     if args.no_figure {
@@ -274,7 +283,6 @@ impl ScoreFiles {
 /// what was interrupted goes on from there.
 fn make_runs(
     plan: &Plan,
-    profile: &Profile,
     library: &mut Library,
     results: &Results,
     store: &ScoreStore,
@@ -300,11 +308,12 @@ fn make_runs(
     for damage in results.damaged()? {
         tell(args, || format!("note: {damage}: the run is made again"));
     }
+    sweep::tidy(results, store);
     if to_do == 0 {
         return Ok(Vec::new());
     }
-    // So should a folder that cannot be written. What there is gets its cells.
-    results.collect()?;
+    // So should a folder that cannot be written.
+    results.prepare()?;
     let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
     let settings = Settings {
         afresh: args.fresh,
@@ -313,7 +322,8 @@ fn make_runs(
         stop,
         by: Provenance::here(!args.untimed),
     };
-    let failed = Sweep::new(library, results, store, settings, progress).runs(plan, profile, &|id| files.path(id));
+    let failed = Sweep::new(library, results, store, settings, progress).runs(plan, &|id| files.path(id));
+    sweep::tidy(results, store);
     // What was made is collected however the sweep ended; tasks that draw nothing leave that to others.
     if !args.no_figure {
         results.collect()?;

@@ -125,6 +125,16 @@ impl Cells {
         }
     }
 
+    /// Shows whether cells can be stored.
+    pub(super) fn probe(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.folder).map_err(Error::write(&self.folder))?;
+        let path = self.folder.join(format!("{}probe", dynaprune_files::TEMPORARY));
+        dynaprune_files::write(&path, b"").map_err(Error::write(&self.folder))?;
+        // Another process may have had the same idea.
+        let _ = fs::remove_file(&path);
+        Ok(())
+    }
+
     /// Removes what dead processes left half written.
     pub(super) fn sweep(&self) {
         dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));

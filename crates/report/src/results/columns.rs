@@ -24,6 +24,8 @@ pub(super) trait Value: Sized + Clone {
     fn series(name: &str, values: &[Self]) -> Series;
     /// The values, `None` for null.
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>>;
+    /// The value as JSON; null for a number that JSON does not have.
+    fn json(&self) -> serde_json::Value;
     /// Tells `hasher` the value, so that different lists of values give different sums.
     fn feed(&self, hasher: &mut Hasher);
     /// What an absent or null value reads as, if it may be absent.
@@ -41,6 +43,9 @@ macro_rules! value {
             }
             fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
                 Ok(column.$get()?.iter().map(|value| value.map(Self::from)).collect())
+            }
+            fn json(&self) -> serde_json::Value {
+                (*self).into()
             }
             fn feed(&self, hasher: &mut Hasher) {
                 let bytes: fn(&Self) -> _ = $bytes;
@@ -64,6 +69,9 @@ impl Value for String {
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
         Ok(column.str()?.iter().map(|value| value.map(Self::from)).collect())
     }
+    fn json(&self) -> serde_json::Value {
+        self.as_str().into()
+    }
     fn feed(&self, hasher: &mut Hasher) {
         feed_bytes(self.as_bytes(), hasher);
     }
@@ -82,6 +90,9 @@ impl Value for Vec<u8> {
     }
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
         Ok(column.binary()?.iter().map(|value| value.map(<[u8]>::to_vec)).collect())
+    }
+    fn json(&self) -> serde_json::Value {
+        self.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
     }
     fn feed(&self, hasher: &mut Hasher) {
         feed_bytes(self, hasher);
@@ -107,6 +118,9 @@ macro_rules! list {
                     .map(|row| list(row).map(values).transpose())
                     .collect()
             }
+            fn json(&self) -> serde_json::Value {
+                self.as_slice().into()
+            }
             fn feed(&self, hasher: &mut Hasher) {
                 hasher.update(&(self.len() as u64).to_le_bytes());
                 self.iter().for_each(|value| value.feed(hasher));
@@ -126,6 +140,9 @@ impl Value for Option<f64> {
     }
     fn values(column: &Column) -> PolarsResult<Vec<Option<Self>>> {
         Ok(column.f64()?.iter().map(Some).collect())
+    }
+    fn json(&self) -> serde_json::Value {
+        (*self).into()
     }
     fn feed(&self, hasher: &mut Hasher) {
         hasher.update(&[u8::from(self.is_some())]);
@@ -211,6 +228,14 @@ macro_rules! rows {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $Row { $($(#[$doc])* pub $field: $type,)* }
+
+        impl $Row {
+            /// The columns' names and values in their order; null for what is absent or a number that JSON does not have.
+            #[must_use]
+            pub fn fields(&self) -> Vec<(&'static str, serde_json::Value)> {
+                vec![$((stringify!($field), $crate::results::columns::Value::json(&self.$field))),*]
+            }
+        }
 
         impl $crate::results::columns::Row for $Row {
             const COLUMNS: &'static [$crate::results::ColumnInfo] = &[$($crate::results::ColumnInfo {

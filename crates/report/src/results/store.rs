@@ -157,19 +157,36 @@ impl Results {
         Ok(there)
     }
 
+    /// Makes ready for storing runs: shows whether the folder can be written, removes what dead processes left half written,
+    /// collects, and gives the runs of the Parquet files that have no cell one, so that these files can be made again.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`].
+    pub fn prepare(&self) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        self.cells.probe()?;
+        self.cells.sweep();
+        dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
+        self.adopt()?;
+        self.collect_locked()?;
+        Ok(())
+    }
+
     /// Adds the finished runs that are not in the Parquet files yet to them, each file whole or not at all. Others that do the
     /// same wait, where the platform can lock a folder. Gives the number of runs added.
-    ///
-    /// Runs of the Parquet files that have no cell get one, so that these files can be made again.
     ///
     /// # Errors
     /// As for [`Results::runs`]; if the folder or a file cannot be written; or if a file has columns unknown to this version,
     /// which rewriting would lose.
     pub fn collect(&self) -> Result<usize, Error> {
+        if self.new_cells()?.runs.is_empty() {
+            return Ok(0);
+        }
         let _lock = self.lock()?;
-        self.cells.sweep();
-        dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
-        self.adopt()?;
+        self.collect_locked()
+    }
+
+    fn collect_locked(&self) -> Result<usize, Error> {
         let new = self.new_cells()?;
         if !new.runs.is_empty() {
             self.merge(&BTreeSet::new(), &new)?;
@@ -444,6 +461,13 @@ pub struct RunRows {
 }
 
 impl RunRows {
+    /// Where another making of the same run differs: the first column with what is here and what came, in words. When and where
+    /// it was made, by which version and how long it took do not count.
+    #[must_use]
+    pub fn difference(&self, new: &Self) -> Option<String> {
+        difference(self, new)
+    }
+
     /// The rows in the order of the files.
     pub(super) fn sorted(mut self) -> Self {
         self.epochs.sort_by(EpochRow::by_place);
@@ -508,6 +532,17 @@ fn read_or_empty<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
             rows: Vec::new(),
             unknown_columns: Vec::new(),
         }),
+        Err(Error::Damaged { path, reason }) => {
+            let cells = path.parent().map(|folder| folder.join("cells"));
+            let cells = cells.and_then(|cells| cells.read_dir().ok()).map_or(0, Iterator::count);
+            let reason = match cells {
+                0 => reason,
+                cells => format!(
+                    "{reason}\n\nhint: `cargo xtask runs rebuild` makes it again from the {cells} files in `cells` beside it"
+                ),
+            };
+            Err(Error::Damaged { path, reason })
+        }
         result => result,
     }
 }

@@ -1,0 +1,116 @@
+//! `runs`: single runs, whatever recipe they belong to.
+
+mod export;
+mod list;
+mod merge;
+mod rebuild;
+mod remove;
+mod show;
+
+use crate::cmd::report::has_results;
+use crate::failure::BadInput;
+use crate::workspace::Workspace;
+use anyhow::Result;
+use dynaprune_report::{Results, RunRow};
+use std::path::{Path, PathBuf};
+
+/// What to do with runs.
+#[derive(clap::Subcommand)]
+pub(crate) enum Verb {
+    /// A line a run: finished, diverged, failed, or being made
+    List(list::Args),
+    /// Everything that is recorded of one run
+    Show(show::Args),
+    /// Removes runs: their results, checkpoints and failures
+    Rm(remove::Args),
+    /// Writes the runs' rows as CSV or JSON lines to stdout
+    Export(export::Args),
+    /// Takes over the finished runs of another results folder, and tells of those that are in both with other numbers
+    Merge(merge::Args),
+    /// Makes the Parquet files of results again, from the finished runs one by one
+    Rebuild(rebuild::Args),
+}
+
+/// Where to look.
+#[derive(clap::Args)]
+pub(crate) struct Where {
+    /// Only this profile [default: all with results]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Where results are kept [default: `results` in the workspace]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
+}
+
+/// Runs the verb.
+pub(crate) fn run(verb: &Verb) -> Result<()> {
+    match verb {
+        Verb::List(args) => list::run(args),
+        Verb::Show(args) => show::run(args),
+        Verb::Rm(args) => remove::run(args),
+        Verb::Export(args) => export::run(args),
+        Verb::Merge(args) => merge::run(args),
+        Verb::Rebuild(args) => rebuild::run(args),
+    }
+}
+
+impl Where {
+    /// The results of every profile that is looked at.
+    fn all(&self) -> Result<Vec<(String, Results)>> {
+        let folder = Workspace::find()?.results(self.results.as_deref());
+        let names = match &self.profile {
+            Some(name) => vec![name.clone()],
+            None => profiles_in(&folder),
+        };
+        Ok(names
+            .into_iter()
+            .map(|name| (name.clone(), Results::new(&folder, &name)))
+            .collect())
+    }
+}
+
+/// The profiles with results below a folder.
+fn profiles_in(folder: &Path) -> Vec<String> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| has_results(&entry.path()) || entry.path().join("failed").is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The run that `asked` means: its id, or the beginning of it that no other has.
+pub(crate) fn find(asked: &str, place: &Where) -> Result<(Results, RunRow)> {
+    let mut found = Vec::new();
+    for (_, results) in place.all()? {
+        for run in results.runs()? {
+            if run.run_id.starts_with(asked) {
+                found.push((results.clone(), run));
+            }
+        }
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(BadInput::new(format!("no run has an id that begins with `{asked}`"))
+            .hint("`cargo xtask runs list` lists them")
+            .into()),
+        runs => Err(BadInput::new(format!("`{asked}` is the beginning of {runs} ids: give more of it")).into()),
+    }
+}
+
+impl Where {
+    /// Where `--profile` and `--results` say.
+    pub(crate) fn new(profile: Option<String>, results: Option<PathBuf>) -> Self {
+        Self { profile, results }
+    }
+}
+
+/// `12.5 s`, `3 min 20 s`, or nothing if it was not kept.
+fn seconds(seconds: f64) -> String {
+    match seconds.is_finite() {
+        true if seconds < 60.0 => format!("{seconds:.1} s"),
+        true => format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0),
+        false => "not timed".to_owned(),
+    }
+}

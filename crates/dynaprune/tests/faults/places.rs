@@ -1,0 +1,206 @@
+//! Places that cannot be written or are full, and files that are damaged.
+
+use crate::sweep::{RUNS, Sweep, flip};
+use std::fs;
+use std::process::Output;
+
+/// Runs the sweep where `mount` has put something over the folder `results`, in a mount namespace of its own.
+fn mounted(sweep: &Sweep, mount: &str) -> Output {
+    fs::create_dir_all(sweep.path("results")).unwrap();
+    let script = format!("{mount} && exec \"$@\"");
+    let by = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        &script,
+        "sh",
+    ];
+    sweep.wrapped(&by, "results", &[]).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_before_any_run() {
+    let sweep = Sweep::new();
+    let output = mounted(
+        &sweep,
+        "mount --bind results results && mount -o remount,bind,ro results",
+    );
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("error: cannot write") && text.contains("Read-only file system"),
+        "{text}"
+    );
+    assert!(!text.contains("[ 1/"), "a run was made: {text}");
+}
+
+/// The disk is full after some runs: an error that says so, the finished runs are whole, and with room the sweep goes on.
+#[test]
+fn a_full_disk_loses_nothing_that_was_finished() {
+    let sweep = Sweep::new();
+    // The namespace ends with the process: what was on its disk is copied out.
+    let script = "mount -t tmpfs -o size=400k none results && (\"$@\"; code=$?; cp -a results saved; exit $code)";
+    fs::create_dir_all(sweep.path("results")).unwrap();
+    let by = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let output = sweep.wrapped(&by, "results", &[]).output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("No space left on device"), "{text}");
+    let finished = sweep.finished("saved");
+    assert!(
+        (1..RUNS).contains(&finished.len()),
+        "{} runs were finished: {text}",
+        finished.len()
+    );
+    let cells = sweep.cells("saved");
+    let text = sweep.succeed("saved", &[]);
+    assert!(!text.contains("damaged"), "{text}");
+    let after = sweep.cells("saved");
+    assert!(
+        cells.iter().all(|(path, bytes)| after.get(path) == Some(bytes)),
+        "a finished run was made again"
+    );
+    sweep.succeed("undisturbed", &[]);
+    sweep.assert_equal("saved", &sweep.finished("undisturbed"));
+}
+
+/// Every kind of file of a half-finished sweep is damaged, one after the other: the sweep says so and ends as an undisturbed
+/// one does.
+#[test]
+fn damaged_files_are_told_and_made_again() {
+    let sweep = Sweep::new();
+    sweep.succeed("undisturbed", &[]);
+    let undisturbed = sweep.finished("undisturbed");
+    let cell = sweep.cells("undisturbed").into_keys().next().unwrap();
+    let id = cell.file_stem().unwrap().to_str().unwrap().to_owned();
+
+    // A cell that is damaged and not collected.
+    fs::remove_file(sweep.path("undisturbed/tiny/runs.parquet")).unwrap();
+    for at in [0, 700, 5000] {
+        flip(&cell, at);
+    }
+    let text = sweep.succeed("undisturbed", &[]);
+    assert!(
+        text.contains(&format!("{id}.tar` is damaged")) && text.contains("1 to do"),
+        "{text}"
+    );
+    sweep.assert_equal("undisturbed", &undisturbed);
+
+    // Parquet files that are damaged: nothing is drawn from them or written over them until they are made again.
+    for name in ["runs.parquet", "epochs.parquet", "selections.parquet"] {
+        let path = sweep.path("undisturbed/tiny").join(name);
+        let whole = fs::read(&path).unwrap();
+        for damage in [whole[..whole.len() / 2].to_vec(), Vec::new()] {
+            fs::write(&path, damage).unwrap();
+            let output = sweep.run("undisturbed", &[]);
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+            assert!(
+                text.contains(name) && text.contains("hint: `cargo xtask runs rebuild`"),
+                "{text}"
+            );
+            let rebuild = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
+                .args(["runs", "rebuild", "--results", "undisturbed"])
+                .current_dir(sweep.path(""))
+                .output()
+                .unwrap();
+            assert!(rebuild.status.success(), "{}", stderr(&rebuild));
+            assert!(fs::read(&path).unwrap() == whole, "{name} was not made again as it was");
+        }
+    }
+
+    // A score table: the runs that need it fail with its name, the others are made, and a new table is made on demand.
+    let text = sweep.succeed("tables", &["--cell", &id]);
+    assert!(!text.contains("failed"), "{text}");
+    sweep.succeed("tables", &[]);
+    let mut tables: Vec<_> = sweep
+        .path("tables/tiny/scores")
+        .read_dir()
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    tables.retain(|path| path.is_file());
+    let static_runs: Vec<String> = undisturbed
+        .iter()
+        .filter(|(_, rows)| rows.runs[0].method_label.starts_with("el2n"))
+        .map(|(id, _)| id.clone())
+        .collect();
+    let mut remove = vec!["runs", "rm", "--results", "tables"];
+    remove.extend(static_runs.iter().map(String::as_str));
+    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
+        .args(&remove)
+        .current_dir(sweep.path(""))
+        .output()
+        .unwrap();
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    let table = fs::read(&tables[0]).unwrap();
+    fs::write(&tables[0], &table[..table.len() / 2]).unwrap();
+    let output = sweep.run("tables", &[]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let name = tables[0].file_name().unwrap().to_str().unwrap();
+    assert!(text.contains("2 runs failed") && text.contains(name), "{text}");
+    // It is not tried again by itself.
+    let text = stderr(&sweep.run("tables", &[]));
+    assert!(text.contains(", before: ") && text.contains("--retry-failed"), "{text}");
+    fs::remove_file(&tables[0]).unwrap();
+    sweep.succeed("tables", &["--retry-failed"]);
+    sweep.assert_equal("tables", &undisturbed);
+}
+
+/// A checkpoint that is damaged while nobody looks: the run says so and goes on from the one before.
+#[test]
+fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
+    let sweep = Sweep::new();
+    sweep.succeed("undisturbed", &[]);
+    let undisturbed = sweep.finished("undisturbed");
+    let mut noticed = 0;
+    for attempt in 0..20 {
+        let results = format!("disturbed{attempt}");
+        let mut worker = sweep.start(&results);
+        std::thread::sleep(std::time::Duration::from_millis(250 + 60 * attempt));
+        worker.kill().unwrap();
+        worker.wait().unwrap();
+        let checkpoints = sweep
+            .path(&results)
+            .join("tiny/checkpoints")
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut files: Vec<_> = checkpoints
+            .flat_map(|run| run.path().read_dir().into_iter().flatten().flatten())
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "safetensors"))
+            .collect();
+        files.sort();
+        if files.len() < 2 {
+            continue;
+        }
+        flip(&files[files.len() - 1], 1000 + attempt as usize * 77);
+        let text = sweep.succeed(&results, &[]);
+        // Killed between its numbers and its manifest, it would not have been a checkpoint anyway.
+        noticed += u32::from(text.contains("BLAKE3 sum") && text.contains(": goes on after"));
+        sweep.assert_equal(&results, &undisturbed);
+        if noticed >= 3 {
+            return;
+        }
+    }
+    panic!("a damaged checkpoint was noticed {noticed} times in 20 attempts");
+}
