@@ -28,6 +28,9 @@ use std::time::Duration;
 /// How long to wait before looking again at what others make.
 const WAIT: Duration = Duration::from_millis(200);
 
+/// A file in the making that is so old has been left by a process that died.
+const AGE: Duration = Duration::from_secs(3600);
+
 /// How runs are made.
 pub(crate) struct Settings<'a> {
     /// Whether there is to be a result of this making, not of an earlier one.
@@ -430,11 +433,19 @@ impl<'a> Sweep<'a> {
 /// Removes what processes that died have left: claims, and checkpoints of what is finished. What cannot be removed stays.
 pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
     let mut leases = Leases::new(results.folder());
-    let gone = lease::holders(results.folder()).into_iter().filter(|(_, holder)| holder.is_gone());
+    let gone = lease::holders(results.folder())
+        .into_iter()
+        .filter(|(_, holder)| holder.is_gone());
     // Taking it over and giving it up removes it.
     gone.for_each(|(id, _)| drop(leases.claim(&id)));
     let checkpoints = results.folder().join("checkpoints");
-    for folder in checkpoints.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()) {
+    for folder in checkpoints
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
         let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let measured = |spec: String| spec.lines().all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {

@@ -49,7 +49,8 @@ pub struct DatasetSpec {
 pub struct RunId(String);
 
 impl RunId {
-    /// The name of what this JSON describes.
+    /// The name of what this canonical JSON describes.
+    #[must_use]
     pub fn of(json: &str) -> Self {
         Self(blake3::hash(json.as_bytes()).to_hex()[..16].to_owned())
     }

@@ -24,6 +24,14 @@ const DOCS: &[(&str, &str)] = &[
         "methodology.md",
     ),
     ("What could make these results wrong", "bias.md"),
+    (
+        "Operations: sweeps, clusters, what to do when things fail",
+        "operations.md",
+    ),
+    (
+        "Reliability: what a sweep survives, and how that is tested",
+        "reliability.md",
+    ),
     ("File formats", "formats.md"),
     ("Performance", "performance.md"),
     ("Building", "building.md"),

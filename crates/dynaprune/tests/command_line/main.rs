@@ -7,5 +7,6 @@ mod new;
 mod report;
 mod reproduce;
 mod requests;
+mod runs;
 mod schema;
 mod scores;
