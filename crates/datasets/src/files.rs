@@ -1,7 +1,7 @@
 //! Checked reading: a file is looked at only after its size and MD5 sum are right.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -117,20 +117,9 @@ pub(crate) fn md5_of(mut reader: impl Read) -> io::Result<String> {
     }
 }
 
-/// Writes a file so that it is either whole or not there: to a temporary name, synced, renamed.
+/// Writes a file so that it is either whole or not there.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let part = part_path(path);
-    let write = || {
-        let mut file = File::create(&part)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&part, path)
-    };
-    write().map_err(|e| {
-        // The error that counts is that of the writing.
-        let _ = fs::remove_file(&part);
-        Error::io(path, e)
-    })
+    dynaprune_files::write(path, content).map_err(|error| Error::io(path, error))
 }
 
 /// Where `path` is written before it is complete.

@@ -438,6 +438,9 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .filter(|(_, holder)| holder.is_gone());
     // Taking it over and giving it up removes it.
     gone.for_each(|(id, _)| drop(leases.claim(&id)));
+    for folder in ["leases", "failed"] {
+        dynaprune_files::sweep(&results.folder().join(folder), AGE);
+    }
     let checkpoints = results.folder().join("checkpoints");
     for folder in checkpoints
         .read_dir()

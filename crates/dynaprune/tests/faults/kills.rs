@@ -36,7 +36,7 @@ fn a_sweep_survives_being_killed() {
             match worker.try_wait().unwrap() {
                 Some(status) => {
                     assert!(status.success(), "a worker ended with {status}: {}", sweep.log());
-                    running.swap_remove(victim);
+                    running.swap_remove(victim).wait().unwrap();
                 }
                 // When enough were killed the rest may end in peace.
                 None if killed < kills => {
