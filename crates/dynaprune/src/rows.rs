@@ -41,7 +41,7 @@ impl Provenance {
     }
 
     /// The same makers, from now on.
-    pub(crate) fn from_now(&self) -> Self {
+    pub(crate) fn starting_now(&self) -> Self {
         Self {
             started_at: now(),
             ..self.clone()

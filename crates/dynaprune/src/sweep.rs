@@ -201,7 +201,7 @@ impl<'a> Sweep<'a> {
             Checkpoints::new(folder, spec.join("\n")),
             self.settings.checkpoint_every,
             (self.settings.stop, &lease),
-            &self.settings.by.from_now(),
+            &self.settings.by.starting_now(),
         );
         let measured = without_panic(|| dynaprune_train::measure(&missing, dataset, &mut keeper));
         let measured = match measured {
@@ -260,7 +260,7 @@ impl<'a> Sweep<'a> {
         }
         let scores = match self.scores(run, file) {
             Ok(Scores::None) => None,
-            Ok(Scores::There(scored)) => Some(scored),
+            Ok(Scores::There(scored)) => Some(*scored),
             Ok(Scores::Waits(what)) => return Ok(Attempt::Waits(what)),
             Err(error) => return self.failed(&run.id, &label, &format!("{error:#}"), run.work),
             Ok(Scores::Never(why)) => {
@@ -276,7 +276,7 @@ impl<'a> Sweep<'a> {
         if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
             return Ok(self.skip(run));
         }
-        let by = self.settings.by.from_now();
+        let by = self.settings.by.starting_now();
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&by)) {
             let text = format!("{label}: its scores were not timed here, so it has no total time");
             self.progress.note(&text);
@@ -351,14 +351,14 @@ impl<'a> Sweep<'a> {
         let dataset = self.library.get(&cell.dataset)?;
         Ok(match &cell.selection.static_scores {
             None => Scores::None,
-            Some(StaticScores::Table(id)) => Scores::There(score_store::read_for(&file(id)?, cell, dataset)?),
+            Some(StaticScores::Table(id)) => Scores::There(Box::new(score_store::read_for(&file(id)?, cell, dataset)?)),
             Some(StaticScores::Scorer(_)) => {
                 let Some(spec) = ScoreSpec::of(cell) else {
                     return Ok(Scores::None);
                 };
                 if self.store.has(&spec) {
                     let path = self.store.table_path(&spec);
-                    return Ok(Scores::There(score_store::read_for(&path, cell, dataset)?));
+                    return Ok(Scores::There(Box::new(score_store::read_for(&path, cell, dataset)?)));
                 }
                 let measurements = spec.measurements();
                 match measurements.iter().any(|m| self.unscored.contains(m.id().as_str())) {
@@ -375,7 +375,7 @@ impl<'a> Sweep<'a> {
                     .map(|rows| counts::of(of, dataset, &rows))
                     .transpose()?
                 {
-                    Some(Some(scored)) => Scores::There(scored),
+                    Some(Some(scored)) => Scores::There(Box::new(scored)),
                     Some(None) => Scores::Never("the run that it counts diverged".to_owned()),
                     None if has_ended => Scores::Never("the run that it counts failed".to_owned()),
                     None => Scores::Waits(format!("{} needs run {id}", run.label())),
@@ -465,7 +465,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
 enum Scores {
     /// It needs none.
     None,
-    There(Scored),
+    There(Box<Scored>),
     /// They are still to be made.
     Waits(String),
     /// There will be none.

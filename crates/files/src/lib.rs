@@ -38,7 +38,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// the same time one does.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     match written(path, bytes)?.persist_noclobber(path) {
         Ok(_) => sync_folder(path).map(|()| true),

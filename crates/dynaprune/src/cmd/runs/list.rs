@@ -28,6 +28,16 @@ enum State {
     Running,
 }
 
+/// What is said of a run.
+struct Line {
+    state: State,
+    id: String,
+    profile: String,
+    label: String,
+    what: String,
+    time: String,
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut lines = Vec::new();
@@ -40,51 +50,64 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                     format!("test {:6.2} %", 100.0 * run.test_accuracy_last),
                 ),
             };
-            let label = format!(
-                "{} {} s={} seed {}",
-                run.dataset, run.method_label, run.pruned_fraction, run.seed
-            );
-            lines.push((
+            let (s, seed) = (run.pruned_fraction, run.seed);
+            lines.push(Line {
                 state,
-                run.run_id,
-                profile.clone(),
-                label,
+                id: run.run_id,
+                profile: profile.clone(),
+                label: format!("{} {} s={s} seed {seed}", run.dataset, run.method_label),
                 what,
-                seconds(run.total_seconds),
-            ));
+                time: seconds(run.total_seconds),
+            });
         }
         for (id, failure) in Failures::new(results.folder()).all() {
-            let error = failure.error.lines().next().unwrap_or_default().to_owned();
-            lines.push((
-                State::Failed,
+            let error = failure.error.lines().next().unwrap_or_default();
+            lines.push(Line {
+                state: State::Failed,
                 id,
-                profile.clone(),
-                failure.run,
-                format!("failed: {error}"),
-                String::new(),
-            ));
+                profile: profile.clone(),
+                label: failure.run.clone(),
+                what: format!("failed: {error}"),
+                time: String::new(),
+            });
         }
         for (id, holder) in lease::holders(results.folder()) {
-            let state = if holder.is_gone() {
+            let by = if holder.is_gone() {
                 "given up by"
             } else {
                 "being made by"
             };
-            let by = format!("{state} process {} on {}", holder.pid, holder.host);
-            lines.push((State::Running, id, profile.clone(), String::new(), by, String::new()));
+            lines.push(Line {
+                state: State::Running,
+                id,
+                profile: profile.clone(),
+                label: String::new(),
+                what: format!("{by} process {} on {}", holder.pid, holder.host),
+                time: String::new(),
+            });
         }
     }
-    lines.retain(|(state, id, profile, label, what, _)| {
-        let line = format!("{id} {profile} {label} {what}");
-        args.state.is_none_or(|wanted| wanted == *state)
-            && args.matching.iter().all(|text| line.contains(text.as_str()))
+    lines.retain(|line| {
+        let text = format!("{} {} {} {}", line.id, line.profile, line.label, line.what);
+        let is_wanted = args.state.is_none_or(|wanted| wanted == line.state);
+        is_wanted && args.matching.iter().all(|part| text.contains(part.as_str()))
     });
-    let width = |of: fn(&(State, String, String, String, String, String)) -> &str| {
-        lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0)
-    };
-    let (ids, profiles, labels) = (width(|l| &l.1), width(|l| &l.2), width(|l| &l.3));
+    let width = |of: fn(&Line) -> &str| lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0);
+    let (ids, profiles, labels) = (
+        width(|line| &line.id),
+        width(|line| &line.profile),
+        width(|line| &line.label),
+    );
     let mut text = String::new();
-    for (_, id, profile, label, what, time) in &lines {
+    for Line {
+        id,
+        profile,
+        label,
+        what,
+        time,
+        ..
+    } in &lines
+    {
         let line = format!("{id:<ids$}  {profile:<profiles$}  {label:<labels$}  {what:<13}  {time}");
         text += line.trim_end();
         text.push('\n');
