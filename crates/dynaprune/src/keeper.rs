@@ -4,8 +4,9 @@ use crate::lease::Lease;
 use crate::progress::{Progress, RunWatch};
 use crate::rows::{Maker, Provenance};
 use crate::signals::Stop;
+use dynaprune_datasets::Dataset;
 use dynaprune_train::checkpoint::Checkpoints;
-use dynaprune_train::{EpochRecord, Error, Snapshot, Watch};
+use dynaprune_train::{EpochRecord, Error, Scores, Snapshot, Watch};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,25 @@ pub(crate) struct Keeper<'a> {
 struct Made {
     started_at: String,
     by: Vec<Maker>,
+}
+
+/// What a state must be of to be gone on from: these specs, the same data, and the same scores made before training.
+pub(crate) fn identity(specs: &[String], dataset: &Dataset, scores: Option<&Scores>) -> String {
+    let mut lines = specs.to_vec();
+    lines.push(format!("data {}", dataset.checksum));
+    if let Some(scores) = scores {
+        let mut hasher = blake3::Hasher::new();
+        for score in scores.scores {
+            hasher.update(&score.to_le_bytes());
+        }
+        lines.push(format!("scores {}", hasher.finalize().to_hex()));
+    }
+    lines.join("\n")
+}
+
+/// The specs in an [`identity`].
+pub(crate) fn specs_of(identity: &str) -> impl Iterator<Item = &str> {
+    identity.lines().filter(|line| line.starts_with('{'))
 }
 
 impl<'a> Keeper<'a> {

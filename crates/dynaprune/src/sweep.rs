@@ -6,7 +6,7 @@
 use crate::counts;
 use crate::failure::Stopped;
 use crate::failures::Failures;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, identity, specs_of};
 use crate::lease::{self, Claim, Lease, Leases};
 use crate::library::Library;
 use crate::plan::{Plan, Planned, PlannedScoring, Tables};
@@ -198,7 +198,7 @@ impl<'a> Sweep<'a> {
         let mut keeper = Keeper::new(
             watch,
             &self.progress,
-            Checkpoints::new(folder, spec.join("\n")),
+            Checkpoints::new(folder, identity(&spec, dataset, None)),
             self.settings.checkpoint_every,
             (self.settings.stop, &lease),
             &self.settings.by.starting_now(),
@@ -287,7 +287,8 @@ impl<'a> Sweep<'a> {
         let dataset = self.library.get(&cell.dataset)?;
         let watch = self.progress.begin(label.clone(), cell.training.epochs, run.work);
         let folder = self.results.folder().join("checkpoints").join(&run.id);
-        let checkpoints = Checkpoints::new(folder, cell.to_json());
+        let identity = identity(&[cell.to_json()], dataset, scores.as_ref());
+        let checkpoints = Checkpoints::new(folder, identity);
         if self.settings.afresh {
             checkpoints.clear();
         }
@@ -371,7 +372,7 @@ impl<'a> Sweep<'a> {
                 let has_ended = self.ended.contains(&id);
                 match self
                     .results
-                    .run(&id)?
+                    .cell(&id)?
                     .map(|rows| counts::of(of, dataset, &rows))
                     .transpose()?
                 {
@@ -450,7 +451,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .map(|entry| entry.path())
     {
         let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let measured = |spec: String| spec.lines().all(|measurement| store.has_run_of(measurement));
+        let measured = |identity: String| specs_of(&identity).all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {
             true => Checkpoints::run_in(&folder).is_some_and(measured),
             false => results.has_cell(id),

@@ -4,7 +4,7 @@ use crate::cmd::reproduce::Args;
 use crate::cmd::runs::{Where, find};
 use crate::counts;
 use crate::failure::Stopped;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, identity};
 use crate::lease::{Claim, Leases};
 use crate::library::Library;
 use crate::progress::Progress;
@@ -56,7 +56,10 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
         row.dataset, row.method_label, row.pruned_fraction, row.seed
     );
     let watch = progress.begin(label, cell.training.epochs, work);
-    let checkpoints = Checkpoints::new(results.folder().join("checkpoints").join(name), row.spec.clone());
+    let checkpoints = Checkpoints::new(
+        results.folder().join("checkpoints").join(name),
+        identity(&[row.spec.clone()], dataset, scores.as_ref()),
+    );
     let every = args.checkpoint_every;
     let mut keeper = Keeper::new(watch, &progress, checkpoints, every, (stop, &lease), &by);
     let record = match dynaprune_train::run(&cell, dataset, scores.as_ref(), &mut keeper) {
