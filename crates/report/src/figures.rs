@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::plot::layout::Format;
 use crate::plot::render;
 use crate::plot::scene::Scene;
 use crate::{EpochRow, Error, RunRow, files};
@@ -122,6 +123,8 @@ pub struct FigureKind {
     pub summary: &'static str,
     /// Whether it reads [`FigureInput::history`].
     pub needs_history: bool,
+    /// Whether it is also drawn for a column of a two-column paper; what is too wide for one is not.
+    pub fits_a_column: bool,
     make: fn(&Data) -> Result<Drawing, Error>,
 }
 
@@ -148,6 +151,8 @@ pub struct FigureFiles {
     pub png: Option<PathBuf>,
     /// The picture as vectors; a table has none.
     pub svg: Option<PathBuf>,
+    /// The picture for a column of a two-column paper, if it fits one: PNG, twice its logical size, and SVG.
+    pub column: Option<[PathBuf; 2]>,
     /// The numbers in the picture or table, as text.
     pub csv: PathBuf,
     /// The same numbers as Parquet.
@@ -182,6 +187,7 @@ pub struct Rendered {
     command: String,
     made: String,
     scene: Option<Scene>,
+    column: Option<Scene>,
     numbers: Numbers,
     page: String,
     missing: usize,
@@ -198,7 +204,7 @@ impl FigureInput<'_> {
     /// If the kind is unknown, no planned run can be drawn, or a figure relative to full data lacks full-data runs.
     pub fn render(&self) -> Result<Rendered, Error> {
         let kind = kind(self.kind)?;
-        let data = Data::new(self);
+        let mut data = Data::new(self);
         if data.is_empty() {
             return Err(Error::NothingToDraw {
                 figure: self.id.to_owned(),
@@ -206,7 +212,13 @@ impl FigureInput<'_> {
             });
         }
         let drawing = (kind.make)(&data)?;
+        let mut column = None;
+        if kind.fits_a_column {
+            data.format = Format::Column;
+            column = (kind.make)(&data)?.scene;
+        }
         Ok(Rendered {
+            column,
             kind: kind.name,
             stem: Path::new(self.profile).join(self.id),
             title: data.title(),
@@ -323,6 +335,10 @@ impl Rendered {
         FigureFiles {
             png: drawn("png"),
             svg: drawn("svg"),
+            column: self
+                .column
+                .is_some()
+                .then(|| ["png", "svg"].map(|extension| path(&format!("column.{extension}")))),
             csv: path("csv"),
             parquet: path("parquet"),
             page: path("md"),
@@ -343,6 +359,10 @@ impl Rendered {
             render::png(scene, png)?;
             render::svg(scene, svg)?;
         }
+        if let (Some(scene), Some([png, svg])) = (&self.column, &files.column) {
+            render::png(scene, png)?;
+            render::svg(scene, svg)?;
+        }
         files::write(&files.csv, self.numbers.csv().as_bytes())?;
         files::write(&files.parquet, &self.numbers.parquet(&files.parquet)?)?;
         files::write(&files.page, self.page.as_bytes())?;
@@ -357,6 +377,7 @@ impl Rendered {
         let mut stale: Vec<PathBuf> = [files.png, files.svg, Some(files.parquet)]
             .into_iter()
             .flatten()
+            .chain(files.column.into_iter().flatten())
             .filter(|path| !path.is_file())
             .collect();
         for (path, text) in [(files.csv, self.numbers.csv()), (files.page, self.page.clone())] {

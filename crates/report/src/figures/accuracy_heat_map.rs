@@ -18,6 +18,7 @@ use crate::plot::theme::{ACCURACY, ColorScale, LABEL_SIZE};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-heat-map",
     summary: "accuracy over two settings of a method",
+    fits_a_column: false,
     needs_history: false,
     make,
 };

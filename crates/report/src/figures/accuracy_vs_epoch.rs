@@ -18,6 +18,7 @@ use crate::{Error, RunRow};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-epoch",
     summary: "test accuracy against the epoch at one pruned fraction, not smoothed",
+    fits_a_column: true,
     needs_history: false,
     make,
 };
@@ -57,7 +58,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             .push(("95 % interval of the mean".to_owned(), Sample::Band));
     }
 
-    let (mut scene, grid) = layout::begin(&words, &legend, data.datasets.len(), 1);
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, data.datasets.len(), 1);
     let mut rows = Vec::new();
     let mut text = String::new();
     for (index, &dataset) in data.datasets.iter().enumerate() {

@@ -14,6 +14,7 @@ use crate::statistics::Summary;
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-fraction",
     summary: "last-epoch test accuracy against the pruned fraction, a line a method",
+    fits_a_column: true,
     needs_history: false,
     make,
 };
@@ -36,7 +37,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             .push(("95 % interval of the mean".to_owned(), Sample::Band));
     }
 
-    let (mut scene, grid) = layout::begin(&words, &legend, data.datasets.len(), 1);
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, data.datasets.len(), 1);
     for (index, ((x, y), dataset)) in axes.into_iter().zip(&data.datasets).enumerate() {
         let panel = Panel {
             inside: grid.panel(index, 0),

@@ -19,6 +19,7 @@ use crate::statistics::Summary;
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-setting",
     summary: "accuracy and cost against a setting of a method",
+    fits_a_column: true,
     needs_history: false,
     make,
 };
@@ -74,7 +75,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         |line| arranged.has_label(line.label),
     );
 
-    let (mut scene, grid) = layout::begin(&words, &legend(data, &arranged), data.datasets.len(), 2);
+    let (mut scene, grid) = layout::begin(&words, &legend(data, &arranged), data.format, data.datasets.len(), 2);
     for (column, row, heading, y, lines) in panels {
         let panel = Panel {
             inside: grid.panel(column, row),

@@ -18,6 +18,7 @@ use crate::{Error, RunRow};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-time",
     summary: "last-epoch test accuracy against total time and counted operations, relative to full data",
+    fits_a_column: true,
     needs_history: false,
     make,
 };
@@ -65,7 +66,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     }
     let mut words = data.words();
     words.notes.extend(data.mixed_machines());
-    let (mut scene, grid) = layout::begin(&words, &legend, COSTS.len(), data.datasets.len());
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, COSTS.len(), data.datasets.len());
     let mut findings = String::new();
     for (row, &dataset) in data.datasets.iter().enumerate() {
         let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
@@ -74,7 +75,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         })?;
         for (column, cost) in COSTS.into_iter().enumerate() {
             let (x, mut y) = axes(data, dataset, full, cost);
-            if column > 0 {
+            if column > 0 && grid.is_side_by_side() {
                 y.label.clear();
             }
             let panel = Panel {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FigureInput, Planned};
-use crate::plot::layout::Words;
+use crate::plot::layout::{Format, Words};
 use crate::plot::legend::Legend;
 pub(super) use crate::plot::theme::FULL_SHORT;
 use crate::plot::theme::MethodStyle;
@@ -18,6 +18,8 @@ pub(super) const FOOTER: &str = "dynaprune, a reconstruction from the abstract o
 
 pub(super) struct Data<'a> {
     pub(super) input: &'a FigureInput<'a>,
+    /// What the picture is made for.
+    pub(super) format: Format,
     /// Data sets with a line, in planned order.
     pub(super) datasets: Vec<&'a str>,
     /// The lines of all data sets, in planned order.
@@ -79,6 +81,7 @@ impl<'a> Data<'a> {
         let rows: BTreeMap<&str, &RunRow> = input.runs.iter().map(|run| (run.run_id.as_str(), run)).collect();
         let mut data = Self {
             input,
+            format: Format::default(),
             datasets: Vec::new(),
             lines: Vec::new(),
             missing: Vec::new(),

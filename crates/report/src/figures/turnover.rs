@@ -21,6 +21,7 @@ use crate::{Error, SelectionRow};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "turnover",
     summary: "overlap of successive kept sets, and with the sets static scores keep",
+    fits_a_column: true,
     needs_history: true,
     make,
 };
@@ -90,7 +91,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         2
     };
     let rows = panels.iter().map(|panels| panels.len().div_ceil(columns)).sum();
-    let (mut scene, grid) = layout::begin(&words, &legend(data, &recorded), columns, rows);
+    let (mut scene, grid) = layout::begin(&words, &legend(data, &recorded), data.format, columns, rows);
     let mut row = 0;
     for (dataset, panels) in datasets.iter().zip(&panels) {
         let x = x_axis(panels);

@@ -27,6 +27,30 @@ pub(crate) struct Legend {
 }
 
 impl Legend {
+    /// Two legends that stand side by side: full data and static methods, then dynamic methods and all else; or methods and all
+    /// else, if that would leave the first empty.
+    pub(crate) fn halves(&self) -> [Self; 2] {
+        let is_right = |style: &MethodStyle| style.family == Family::Dynamic;
+        let all_right = self.methods.iter().all(|(_, style)| is_right(style));
+        let (right, left) = self
+            .methods
+            .iter()
+            .cloned()
+            .partition(|(_, style)| is_right(style) && !all_right);
+        let half = |methods| Self {
+            methods,
+            others: Vec::new(),
+            others_heading: None,
+            baseline_marker: self.baseline_marker,
+        };
+        let others = Self {
+            others: self.others.clone(),
+            others_heading: self.others_heading.clone(),
+            ..half(right)
+        };
+        [half(left), others]
+    }
+
     /// The height it takes if it is no wider than `limit`.
     pub(crate) fn height(&self, limit: f64) -> f64 {
         self.draw(&mut Scene::new(limit, 0.0), (0.0, 0.0), limit)
