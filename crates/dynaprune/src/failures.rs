@@ -1,6 +1,6 @@
 //! Runs that failed: `failed/<id>.json` keeps the error, so that the run is not tried again until it is asked for.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,8 +43,12 @@ impl Failures {
     /// How the run failed, if it did. A file that cannot be read is a failure without a reason.
     pub(crate) fn of(&self, id: &str) -> Option<Failure> {
         let path = self.path(id);
-        let text = fs::read(&path).ok()?;
-        Some(serde_json::from_slice(&text).unwrap_or_else(|error| Failure {
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            text => text.map_err(|error| error.to_string()),
+        };
+        let failure = text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        Some(failure.unwrap_or_else(|error| Failure {
             run: id.to_owned(),
             error: format!("`{}` cannot be read: {error}", path.display()),
             at: String::new(),
@@ -71,16 +75,16 @@ impl Failures {
             code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
             attempts: self.of(id).map_or(0, |before| before.attempts) + 1,
         };
-        let cannot = || format!("cannot write `{}`", self.path(id).display());
-        fs::create_dir_all(&self.folder).with_context(cannot)?;
-        dynaprune_files::write(&self.path(id), &serde_json::to_vec_pretty(&failure)?).with_context(cannot)
+        let cannot = |error: std::io::Error| anyhow!("cannot write `{}`: {error}", self.path(id).display());
+        fs::create_dir_all(&self.folder).map_err(cannot)?;
+        dynaprune_files::write(&self.path(id), &serde_json::to_vec_pretty(&failure)?).map_err(cannot)
     }
 
     /// Forgets that the run has failed.
     pub(crate) fn forget(&self, id: &str) -> Result<()> {
         match fs::remove_file(self.path(id)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove `{}`", self.path(id).display()))
+                Err(anyhow!("cannot remove `{}`: {error}", self.path(id).display()))
             }
             _ => Ok(()),
         }

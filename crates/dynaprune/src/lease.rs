@@ -4,10 +4,11 @@
 //! process is on this machine and gone, or if its file has not changed for [`PATIENCE`] while we looked on: no clock but our own
 //! is read, so that neither a clock that was set back nor one of another machine matters. A dead claim is taken over.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,49 +74,53 @@ impl Leases {
     /// Claims the run `id`.
     pub(crate) fn claim(&mut self, id: &str) -> Result<Claim> {
         let folder = self.folder.clone();
-        let cannot = || format!("cannot write `{}`", folder.display());
-        fs::create_dir_all(&folder).with_context(cannot)?;
-        let path = self.folder.join(format!("{id}.json"));
+        let cannot = |error: io::Error| anyhow!("cannot write `{}`: {error}", folder.display());
+        fs::create_dir_all(&folder).map_err(cannot)?;
+        let path = folder.join(format!("{id}.json"));
+        // Looking costs nothing: most claims that are not ours are seen here.
+        match fs::read(&path) {
+            Ok(there) => {
+                let holder = serde_json::from_slice(&there).unwrap_or_else(|_| Holder::unknown());
+                if !self.is_dead(id, &holder, &there) {
+                    return Ok(Claim::Held(holder));
+                }
+                let _lock = lock(&folder).map_err(cannot)?;
+                // Somebody else may have found it dead, and claimed it.
+                if fs::read(&path).is_ok_and(|now| now == there) {
+                    fs::remove_file(&path).map_err(cannot)?;
+                }
+                self.seen.remove(id);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(anyhow!("cannot read `{}`: {error}", path.display())),
+        }
         let claim = Holder {
             token: format!(
-                "{}-{}-{}",
+                "{}-{}-{}-{}",
                 self.me.machine,
                 self.me.pid,
+                self.me.started,
                 CLAIMS.fetch_add(1, Ordering::Relaxed)
             ),
             ..self.me.clone()
         };
-        let text = serde_json::to_vec(&claim)?;
-        let _lock = lock(&folder);
-        if dynaprune_files::write_new(&path, &text).with_context(cannot)? {
-            return Ok(Claim::Ours(Lease::new(&folder, path, claim)));
-        }
-        let Ok(there) = fs::read(&path) else {
-            // Given up between the two looks: the next attempt gets it.
-            return Ok(Claim::Held(Holder::unknown()));
-        };
-        let holder = serde_json::from_slice(&there).unwrap_or_else(|_| Holder::unknown());
-        if !self.is_dead(id, &holder, there) {
-            return Ok(Claim::Held(holder));
-        }
-        dynaprune_files::write(&path, &text).with_context(cannot)?;
-        self.seen.remove(id);
-        // Where folders cannot be locked, another process may have done the same: the last one has it.
-        let ours = Holder::read(&path).is_some_and(|holder| holder.token == claim.token);
-        match ours {
+        let is_new = dynaprune_files::write_new(&path, &serde_json::to_vec(&claim)?).map_err(cannot)?;
+        // A network file system may have made the link and lost the answer.
+        let holder = Holder::read(&path).unwrap_or_else(Holder::unknown);
+        match is_new || holder.token == claim.token {
             true => Ok(Claim::Ours(Lease::new(&folder, path, claim))),
-            false => Ok(Claim::Held(Holder::unknown())),
+            false => Ok(Claim::Held(holder)),
         }
     }
 
-    fn is_dead(&mut self, id: &str, holder: &Holder, there: Vec<u8>) -> bool {
+    fn is_dead(&mut self, id: &str, holder: &Holder, there: &[u8]) -> bool {
         if holder.machine == self.me.machine && !self.me.machine.is_empty() {
-            return holder.pid != self.me.pid && start_of(holder.pid) != Some(holder.started);
+            return start_of(holder.pid) != Some(holder.started);
         }
         let now = Instant::now();
-        let (bytes, since) = self.seen.entry(id.to_owned()).or_insert_with(|| (there.clone(), now));
-        if *bytes != there {
-            (*bytes, *since) = (there, now);
+        let (bytes, since) = self.seen.entry(id.to_owned()).or_insert_with(|| (there.to_vec(), now));
+        if bytes != there {
+            (*bytes, *since) = (there.to_vec(), now);
         }
         now.duration_since(*since) >= PATIENCE
     }
@@ -199,7 +204,12 @@ impl Lease {
             move || {
                 while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                     let _lock = lock(&folder);
-                    if Holder::read(&path).is_none_or(|holder| holder.token != claim.token) {
+                    // What cannot be read for a moment is not lost.
+                    let is_lost = match fs::read(&path) {
+                        Ok(text) => serde_json::from_slice(&text).is_ok_and(|now: Holder| now.token != claim.token),
+                        Err(error) => error.kind() == io::ErrorKind::NotFound,
+                    };
+                    if is_lost {
                         lost.store(true, Ordering::Relaxed);
                         return;
                     }
@@ -240,11 +250,9 @@ impl Drop for Lease {
     }
 }
 
-/// The folder, locked until the answer is dropped where the platform can.
-fn lock(folder: &Path) -> Option<File> {
-    let folder = File::open(folder).ok()?;
-    let _ = folder.lock();
-    Some(folder)
+/// Keeps other processes from taking over, beating and giving up claims of the folder until the answer is dropped.
+fn lock(folder: &Path) -> io::Result<File> {
+    dynaprune_files::lock(&folder.join(".lock"))
 }
 
 #[cfg(test)]
@@ -310,6 +318,9 @@ mod tests {
         // The number came again, the process did not.
         let parent = std::os::unix::process::parent_id();
         left_by(folder.path(), |holder| (holder.pid, holder.started) = (parent, 1));
+        drop(ours(Leases::new(folder.path()).claim("run").unwrap()));
+        // So did ours, as in a container whose first process is always number 1.
+        left_by(folder.path(), |holder| holder.started = 1);
         drop(ours(Leases::new(folder.path()).claim("run").unwrap()));
         left_by(folder.path(), |holder| {
             (holder.pid, holder.started) = (parent, start_of(parent).unwrap())

@@ -135,8 +135,7 @@ impl Plan {
         afresh: bool,
     ) -> Result<Self> {
         let finished: BTreeSet<String> = results.runs()?.into_iter().map(|row| row.run_id).collect();
-        let selections = results.selections()?.into_iter().map(|row| row.run_id);
-        let recorded: BTreeSet<String> = selections.collect();
+        let recorded = results.with_selections()?;
         let mut runs: Vec<Planned> = Vec::with_capacity(cells.len());
         for cell in cells.into_iter().flat_map(with_counted) {
             let id = cell.id().to_string();

@@ -3,7 +3,7 @@
 use crate::catalog::scorer_label;
 use crate::plan::operations;
 use crate::rows::Provenance;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{ScoreRow, ScoringRunRow};
 use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
@@ -86,6 +86,18 @@ impl ScoreStore {
         self.path_of_run(&RunId::of(spec)).is_file()
     }
 
+    /// Whether the file is one of the store's, not one of the user's.
+    pub(crate) fn has_file(&self, path: &Path) -> bool {
+        path.starts_with(&self.folder)
+    }
+
+    /// Renames a damaged table or scoring run, so that it counts as not made.
+    pub(crate) fn set_aside(path: &Path) -> Result<()> {
+        let mut to = path.to_owned().into_os_string();
+        to.push(".damaged");
+        std::fs::rename(path, to).map_err(|error| anyhow!("cannot rename `{}`: {error}", path.display()))
+    }
+
     /// Whether the scoring run has been made.
     pub(crate) fn has_run(&self, measurement: &Measurement) -> bool {
         self.run_path(measurement).is_file()
@@ -103,7 +115,7 @@ impl ScoreStore {
         for path in specs.iter().map(|spec| self.table_path(spec)).chain(runs) {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
+                    bail!("cannot remove `{}`: {error}", path.display());
                 }
                 _ => {}
             }
@@ -356,7 +368,7 @@ pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Sc
 
 /// What identifies a table that a recipe names by its file.
 pub(crate) fn identify(path: &Path) -> Result<TableId> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
     let (_, row) = read(path)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(TableId {

@@ -25,16 +25,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long to wait before looking again at what others make.
-const WAIT: Duration = Duration::from_millis(200);
+/// How long to wait before looking again at what others make: at first,
+const WAIT: Duration = Duration::from_millis(100);
+/// and at most; each wait is half as long again as the one before.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// A file in the making that is so old has been left by a process that died.
 const AGE: Duration = Duration::from_secs(3600);
 
 /// How runs are made.
 pub(crate) struct Settings<'a> {
-    /// Whether there is to be a result of this making, not of an earlier one.
-    pub(crate) afresh: bool,
     /// Whether runs that failed before are tried again.
     pub(crate) retry_failed: bool,
     /// Epochs between checkpoints, if that was asked for.
@@ -54,7 +54,7 @@ pub(crate) struct Sweep<'a> {
     progress: Progress,
     /// What failed, in this sweep or before, in words.
     failed: Vec<String>,
-    /// Scoring runs that failed.
+    /// Scoring runs that failed, or whose tables cannot be read.
     unscored: BTreeSet<String>,
     /// Runs of this sweep that have ended one way or the other.
     ended: BTreeSet<String>,
@@ -105,9 +105,7 @@ impl<'a> Sweep<'a> {
     /// As [`Sweep::runs`].
     pub(crate) fn tables(mut self, tables: &Tables) -> Result<Vec<String>> {
         let tasks = scoring_tasks(tables);
-        if tables.afresh {
-            self.store.forget(&tables.specs)?;
-        }
+        self.begin_afresh(tables, &[])?;
         let no_file = |_: &TableId| Err(anyhow!("no table is read from a file here"));
         self.work(tasks, &no_file)?;
         self.progress.close();
@@ -119,9 +117,7 @@ impl<'a> Sweep<'a> {
     /// # Errors
     /// [`Stopped`] if the process was asked to end; if results cannot be read or stored.
     pub(crate) fn runs(mut self, plan: &Plan, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Vec<String>> {
-        if plan.tables.afresh {
-            self.store.forget(&plan.tables.specs)?;
-        }
+        self.begin_afresh(&plan.tables, &plan.runs)?;
         let mut tasks = scoring_tasks(&plan.tables);
         tasks.extend(plan.to_do().map(Task::Run));
         self.work(tasks, file)?;
@@ -129,8 +125,25 @@ impl<'a> Sweep<'a> {
         Ok(self.failed)
     }
 
+    /// If all is to be made afresh: sets results aside and forgets scores, checkpoints and failures. From then on it is a sweep
+    /// like any other, and goes on as any other if it is stopped.
+    fn begin_afresh(&mut self, tables: &Tables, runs: &[Planned]) -> Result<()> {
+        if !tables.afresh {
+            return Ok(());
+        }
+        self.store.forget(&tables.specs)?;
+        self.results
+            .set_aside(&runs.iter().map(|run| run.id.as_str()).collect())?;
+        let scoring = tables.scoring.iter().map(PlannedScoring::id);
+        for id in scoring.chain(runs.iter().map(|run| run.id.clone())) {
+            Checkpoints::new(self.results.folder().join("checkpoints").join(&id), String::new()).clear();
+            self.failures.forget(&id)?;
+        }
+        Ok(())
+    }
+
     fn work(&mut self, mut left: Vec<Task>, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<()> {
-        let mut told = false;
+        let (mut told, mut wait) = (false, WAIT);
         while !left.is_empty() {
             let before = left.len();
             let (mut later, mut holder, mut needs) = (Vec::new(), None, None);
@@ -150,6 +163,7 @@ impl<'a> Sweep<'a> {
             }
             left = later;
             if left.len() < before {
+                wait = WAIT;
                 continue;
             }
             match (holder, needs) {
@@ -161,7 +175,8 @@ impl<'a> Sweep<'a> {
                 (None, Some(needs)) => return Err(anyhow!("{needs}, and nobody makes it")),
                 _ => {}
             }
-            std::thread::sleep(WAIT);
+            std::thread::sleep(wait);
+            wait = (wait + wait / 2).min(LONGEST_WAIT);
         }
         Ok(())
     }
@@ -209,8 +224,11 @@ impl<'a> Sweep<'a> {
             Err(reason) => {
                 let stopped = keeper.stops();
                 let watch = keeper.close_unfinished();
-                self.unscored.extend(missing.iter().map(|m| m.id().to_string()));
-                return self.ended_without_result(&id, &label, &reason, stopped, watch, &lease);
+                let attempt = self.ended_without_result(&id, &label, &reason, stopped, watch, &lease)?;
+                if matches!(attempt, Attempt::Over) {
+                    self.unscored.extend(missing.iter().map(|m| m.id().to_string()));
+                }
+                return Ok(attempt);
             }
         };
         let by = keeper.made();
@@ -241,16 +259,36 @@ impl<'a> Sweep<'a> {
                 missing.id()
             ))),
             None => {
-                self.store.combine(spec, self.library.get(&spec.dataset)?)?;
+                let made = self.store.combine(spec, self.library.get(&spec.dataset)?);
+                if let Err(error) = made {
+                    self.unscored.extend(measurements.iter().map(|m| m.id().to_string()));
+                    self.set_aside_if_damaged(&error);
+                    self.failed.push(format!("score table {}: {error}", spec.id()));
+                }
                 Ok(Attempt::Over)
             }
+        }
+    }
+
+    /// Renames the file of scores that an error is about, if it is damaged and ours, so that the next sweep makes it again.
+    /// Says whether it did.
+    fn set_aside_if_damaged(&self, error: &anyhow::Error) -> bool {
+        match error.downcast_ref() {
+            Some(dynaprune_report::Error::Damaged { path, .. }) if self.store.has_file(path) => {
+                let note = format!("`{}` is set aside: the same command makes it again", path.display());
+                self.progress.note(&note);
+                // Another process may have done it.
+                let _ = ScoreStore::set_aside(path);
+                true
+            }
+            _ => false,
         }
     }
 
     /// Makes a run.
     fn run(&mut self, run: &Planned, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Attempt> {
         let cell = &run.cell;
-        if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
+        if self.is_stored(run)? {
             return Ok(self.skip(run));
         }
         let label = run.label();
@@ -258,24 +296,32 @@ impl<'a> Sweep<'a> {
             self.ended.insert(run.id.clone());
             return Ok(attempt);
         }
-        let scores = match self.scores(run, file) {
-            Ok(Scores::None) => None,
-            Ok(Scores::There(scored)) => Some(*scored),
-            Ok(Scores::Waits(what)) => return Ok(Attempt::Waits(what)),
-            Err(error) => return self.failed(&run.id, &label, &format!("{error:#}"), run.work),
-            Ok(Scores::Never(why)) => {
-                self.progress.note(&format!("{label}: left out, {why}"));
-                return Ok(self.skip(run));
-            }
-        };
+        match self.needs(run) {
+            Needs::Nothing => {}
+            Needs::Waits(what) => return Ok(Attempt::Waits(what)),
+            Needs::Never(why) => return Ok(self.leave_out(run, why)),
+        }
         let lease = match self.leases.claim(&run.id)? {
             Claim::Ours(lease) => lease,
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };
         // It may have been finished between the two looks.
-        if !self.settings.afresh && self.results.has_cell(&run.id) && self.is_whole(run)? {
+        if self.is_stored(run)? {
             return Ok(self.skip(run));
         }
+        let scores = match self.scores(run, file) {
+            Ok(Scores::None) => None,
+            Ok(Scores::There(scored)) => Some(*scored),
+            Ok(Scores::Never(why)) => return Ok(self.leave_out(run, why)),
+            Err(error) if self.set_aside_if_damaged(&error) => {
+                let measurements = ScoreSpec::of(cell).map(|spec| spec.measurements());
+                let ids = measurements.into_iter().flatten().map(|m| m.id().to_string());
+                self.unscored.extend(ids);
+                self.failed.push(format!("{label} ({}): {error}", run.id));
+                return Ok(self.skip(run));
+            }
+            Err(error) => return self.failed(&run.id, &label, &format!("{error:#}"), run.work),
+        };
         let by = self.settings.by.starting_now();
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&by)) {
             let text = format!("{label}: its scores were not timed here, so it has no total time");
@@ -289,9 +335,6 @@ impl<'a> Sweep<'a> {
         let folder = self.results.folder().join("checkpoints").join(&run.id);
         let identity = identity(&[cell.to_json()], dataset, scores.as_ref());
         let checkpoints = Checkpoints::new(folder, identity);
-        if self.settings.afresh {
-            checkpoints.clear();
-        }
         let every = self.settings.checkpoint_every;
         let mut keeper = Keeper::new(
             watch,
@@ -312,8 +355,8 @@ impl<'a> Sweep<'a> {
             }
         };
         let rows = rows(cell, &run.method, &record, &keeper.made());
-        // A cell that lacks what this version records is replaced too.
-        if self.settings.afresh || self.results.has_cell(&run.id) && !self.is_whole(run)? {
+        // A cell that lacks what this version records is replaced; a damaged one is set aside.
+        if self.results.cell(&run.id)?.is_some() && !self.is_stored(run)? {
             self.results.replace(&rows)?;
         } else if let Stored::Otherwise(difference) = self.results.store(&rows)? {
             let text = format!("{label}: another process has stored other numbers, which stay: {difference}");
@@ -334,10 +377,15 @@ impl<'a> Sweep<'a> {
         Ok(Attempt::Over)
     }
 
-    /// Whether the stored cell of the run can be read and has all that this version records.
-    fn is_whole(&self, run: &Planned) -> Result<bool> {
+    /// Whether the run's cell is there, can be read, and has all that this version records.
+    fn is_stored(&self, run: &Planned) -> Result<bool> {
         let stored = self.results.cell(&run.id)?;
         Ok(stored.is_some_and(|rows| !run.records_selections() || !rows.selections.is_empty()))
+    }
+
+    fn leave_out(&mut self, run: &Planned, why: &str) -> Attempt {
+        self.progress.note(&format!("{}: left out, {why}", run.label()));
+        self.skip(run)
     }
 
     fn skip(&mut self, run: &Planned) -> Attempt {
@@ -346,43 +394,53 @@ impl<'a> Sweep<'a> {
         Attempt::Over
     }
 
-    /// The scores that a run needs.
+    /// Whether what a run needs is there.
+    fn needs(&self, run: &Planned) -> Needs {
+        match &run.cell.selection.static_scores {
+            None | Some(StaticScores::Table(_)) => Needs::Nothing,
+            Some(StaticScores::Scorer(_)) => match ScoreSpec::of(&run.cell) {
+                Some(spec) if !self.store.has(&spec) => {
+                    let measurements = spec.measurements();
+                    match measurements.iter().any(|m| self.unscored.contains(m.id().as_str())) {
+                        true => Needs::Never("its scores could not be made or read"),
+                        false => Needs::Waits(format!("{} needs score table {}", run.label(), spec.id())),
+                    }
+                }
+                _ => Needs::Nothing,
+            },
+            Some(StaticScores::SelectionCounts { of }) => {
+                let id = of.id().to_string();
+                match self.results.has_cell(&id) {
+                    true => Needs::Nothing,
+                    false if self.ended.contains(&id) => Needs::Never("the run that it counts failed"),
+                    false => Needs::Waits(format!("{} needs run {id}", run.label())),
+                }
+            }
+        }
+    }
+
+    /// The scores that a run needs, which are there.
     fn scores(&mut self, run: &Planned, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Scores> {
         let cell = &run.cell;
         let dataset = self.library.get(&cell.dataset)?;
-        Ok(match &cell.selection.static_scores {
-            None => Scores::None,
-            Some(StaticScores::Table(id)) => Scores::There(Box::new(score_store::read_for(&file(id)?, cell, dataset)?)),
-            Some(StaticScores::Scorer(_)) => {
-                let Some(spec) = ScoreSpec::of(cell) else {
-                    return Ok(Scores::None);
-                };
-                if self.store.has(&spec) {
-                    let path = self.store.table_path(&spec);
-                    return Ok(Scores::There(Box::new(score_store::read_for(&path, cell, dataset)?)));
-                }
-                let measurements = spec.measurements();
-                match measurements.iter().any(|m| self.unscored.contains(m.id().as_str())) {
-                    true => Scores::Never("its scoring run failed".to_owned()),
-                    false => Scores::Waits(format!("{} needs score table {}", run.label(), spec.id())),
-                }
-            }
+        let path = match &cell.selection.static_scores {
+            None => return Ok(Scores::None),
             Some(StaticScores::SelectionCounts { of }) => {
                 let id = of.id().to_string();
-                let has_ended = self.ended.contains(&id);
-                match self
-                    .results
-                    .cell(&id)?
-                    .map(|rows| counts::of(of, dataset, &rows))
-                    .transpose()?
-                {
-                    Some(Some(scored)) => Scores::There(Box::new(scored)),
-                    Some(None) => Scores::Never("the run that it counts diverged".to_owned()),
-                    None if has_ended => Scores::Never("the run that it counts failed".to_owned()),
-                    None => Scores::Waits(format!("{} needs run {id}", run.label())),
-                }
+                let counted = self.results.run(&id)?;
+                let counted = counted.ok_or_else(|| anyhow!("run {id}, whose selections it counts, has no result"))?;
+                return Ok(match counts::of(of, dataset, &counted)? {
+                    Some(scored) => Scores::There(Box::new(scored)),
+                    None => Scores::Never("the run that it counts diverged"),
+                });
             }
-        })
+            Some(StaticScores::Table(id)) => file(id)?,
+            Some(StaticScores::Scorer(_)) => match ScoreSpec::of(cell) {
+                Some(spec) => self.store.table_path(&spec),
+                None => return Ok(Scores::None),
+            },
+        };
+        Ok(Scores::There(Box::new(score_store::read_for(&path, cell, dataset)?)))
     }
 
     /// What there is to do about a run that failed before: nothing, unless it is to be tried again.
@@ -390,7 +448,7 @@ impl<'a> Sweep<'a> {
         let Some(failure) = self.failures.of(id) else {
             return Ok(None);
         };
-        if self.settings.retry_failed || self.settings.afresh {
+        if self.settings.retry_failed {
             self.failures.forget(id)?;
             return Ok(None);
         }
@@ -439,7 +497,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .filter(|(_, holder)| holder.is_gone());
     // Taking it over and giving it up removes it.
     gone.for_each(|(id, _)| drop(leases.claim(&id)));
-    for folder in ["leases", "failed"] {
+    for folder in ["leases", "failed", "scores", "scores/runs"] {
         dynaprune_files::sweep(&results.folder().join(folder), AGE);
     }
     let checkpoints = results.folder().join("checkpoints");
@@ -450,6 +508,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .flatten()
         .map(|entry| entry.path())
     {
+        dynaprune_files::sweep(&folder, AGE);
         let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let measured = |identity: String| specs_of(&identity).all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {
@@ -462,15 +521,22 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
     }
 }
 
+/// What a run needs before it can begin.
+enum Needs {
+    Nothing,
+    /// Something that is still to be made.
+    Waits(String),
+    /// Something that will never be there.
+    Never(&'static str),
+}
+
 /// The scores of a run.
 enum Scores {
     /// It needs none.
     None,
     There(Box<Scored>),
-    /// They are still to be made.
-    Waits(String),
-    /// There will be none.
-    Never(String),
+    /// There are none.
+    Never(&'static str),
 }
 
 fn scoring_tasks(tables: &Tables) -> Vec<Task<'_>> {

@@ -1,6 +1,6 @@
 //! Files that are either the old ones or the new ones, never half of either.
 //!
-//! Both functions write to a temporary name in the same folder, sync the file, put it in place and sync the folder. After a
+//! [`write()`] and [`write_new`] write to a temporary name in the same folder, sync the file, put it in place and sync the folder. After a
 //! crash at any moment the name holds what it held before, or all of what was written. What a killed process leaves is a
 //! file whose name begins with [`TEMPORARY`]; [`sweep`] removes those that are old.
 //!
@@ -18,7 +18,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -48,17 +48,45 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
 }
 
 /// Removes files in the making from `folder` that nobody has touched for `age`: their makers are dead. What cannot be
-/// removed stays.
+/// removed stays. Ages are taken by the file system's own clock, that of a new file in the folder.
 pub fn sweep(folder: &Path, age: Duration) {
-    let now = SystemTime::now();
-    let is_old = |entry: &fs::DirEntry| {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|then| now.duration_since(then).is_ok_and(|since| since >= age))
+    let modified = |metadata: io::Result<fs::Metadata>| metadata.and_then(|metadata| metadata.modified()).ok();
+    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let left: Vec<fs::DirEntry> = entries.filter(is_ours).collect();
+    if left.is_empty() {
+        return;
+    }
+    let Ok(probe) = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder) else {
+        return;
     };
-    for entry in folder.read_dir().into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) && is_old(&entry) {
+    let Some(now) = modified(probe.as_file().metadata()) else {
+        return;
+    };
+    for entry in left {
+        let then = modified(entry.metadata());
+        if then.is_some_and(|then| now.duration_since(then).is_ok_and(|since| since >= age)) {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+/// Locks the file `path`, which is made if it is missing, until the answer is dropped; waits for others that have it. Where
+/// the system has no locks it is not locked.
+///
+/// # Errors
+/// If the file cannot be opened for writing, or the lock fails.
+pub fn lock(path: &Path) -> io::Result<File> {
+    // Network file systems lock what is open for writing, and no folders.
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)?;
+    match file.lock() {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        result => result.map(|()| file),
     }
 }
 
@@ -89,10 +117,11 @@ fn everyone() -> Option<Permissions> {
 
 /// Makes a new name last. Where folders cannot be opened or synced, the system does it in its own time.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    if let Ok(folder) = File::open(folder_of(path)) {
-        let _ = folder.sync_all();
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        result => result,
     }
-    Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {

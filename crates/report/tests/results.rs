@@ -98,8 +98,8 @@ fn the_bytes_depend_on_the_rows_alone() {
     };
     assert_eq!(
         names(one.folder()).len(),
-        3,
-        "two files and the cells: {:?}",
+        4,
+        "two files, the lock and the cells: {:?}",
         names(one.folder())
     );
     for run in &runs {
@@ -445,7 +445,8 @@ fn the_files_are_made_again_from_the_cells_whatever_happened_to_them() {
                 Some(bytes) => fs::write(path, bytes).unwrap(),
             }
         }
-        results.rebuild().unwrap();
+        let (runs, damaged) = results.rebuild().unwrap();
+        assert!(runs > 0 && damaged.is_empty());
         assert_eq!(paths.each_ref().map(|path| fs::read(path).unwrap()), whole);
     }
     let empty = Results::new(folder.path(), "empty");
@@ -511,4 +512,71 @@ fn results_of_two_machines_are_brought_together_and_conflicts_are_told() {
     assert_eq!(ours.remove(&ids).unwrap(), 1);
     assert_eq!(ours.runs().unwrap().len(), 2);
     assert_eq!(ours.epochs().unwrap().len(), 2 * epochs.len() / runs.len());
+}
+
+/// Runs that are only in the Parquet files, as those of a repository are, outlive a merge and a rebuild.
+#[test]
+fn nothing_is_lost_where_there_were_no_cells() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (runs, epochs) = made_up::laptop(1);
+    let (ours, theirs) = (results(first.path()), results(second.path()));
+    ours.add(&rows(&runs[..2], &one(&runs[0], &epochs).epochs)).unwrap();
+    fs::remove_dir_all(ours.folder().join("cells")).unwrap();
+    theirs.store(&one(&runs[2], &epochs)).unwrap();
+    assert_eq!(ours.take_over(&theirs).unwrap(), (1, Vec::new()));
+    fs::remove_file(ours.cell_path(&runs[0].run_id)).unwrap();
+    assert_eq!(ours.rebuild().unwrap().0, 3);
+    assert_eq!(ours.runs().unwrap().len(), 3);
+
+    // A damaged cell of a run that is nowhere else is set aside and named.
+    let path = ours.cell_path(&runs[2].run_id);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..700]).unwrap();
+    fs::write(ours.runs_path(), b"PAR1").unwrap();
+    let (rebuilt, damaged) = ours.rebuild().unwrap();
+    assert_eq!((rebuilt, damaged.len()), (2, 1));
+    assert!(damaged[0].to_string().contains(&runs[2].run_id), "{}", damaged[0]);
+}
+
+/// As a crash leaves it between the files when a run is replaced.
+#[test]
+fn a_run_that_is_half_replaced_has_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, epochs) = made_up::laptop(1);
+    let results = results(folder.path());
+    results.add(&one(&runs[0], &epochs)).unwrap();
+    results.add(&one(&runs[1], &epochs)).unwrap();
+    let epochs_before = fs::read(results.epochs_path()).unwrap();
+    let mut again = one(&runs[0], &epochs);
+    again.runs[0].train_loss_last = 7.0;
+    results.replace(&again).unwrap();
+    // The runs are rewritten first; the epochs are as they were.
+    fs::write(results.epochs_path(), epochs_before).unwrap();
+    assert_eq!(results.epochs().unwrap().len(), 2 * epochs.len() / runs.len());
+    results.collect().unwrap();
+    assert_eq!(results.run(&runs[0].run_id).unwrap().unwrap(), again);
+    assert_eq!(results.epochs().unwrap().len(), 2 * epochs.len() / runs.len());
+}
+
+#[test]
+fn many_that_store_and_collect_at_once_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, epochs) = made_up::laptop(1);
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (runs, epochs, results) = (&runs, &epochs, results(folder.path()));
+            scope.spawn(move || {
+                for run in runs.iter().skip(worker).step_by(4) {
+                    results.store(&one(run, epochs)).unwrap();
+                    results.collect().unwrap();
+                }
+            });
+        }
+    });
+    let results = results(folder.path());
+    fs::remove_dir_all(results.folder().join("cells")).unwrap();
+    assert_eq!(
+        (results.runs().unwrap().len(), results.epochs().unwrap().len()),
+        (runs.len(), epochs.len())
+    );
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     let watch = progress.begin(label, cell.training.epochs, work);
     let checkpoints = Checkpoints::new(
         results.folder().join("checkpoints").join(name),
-        identity(&[row.spec.clone()], dataset, scores.as_ref()),
+        identity(&[row.spec.clone(), format!("code {here}")], dataset, scores.as_ref()),
     );
     let every = args.checkpoint_every;
     let mut keeper = Keeper::new(watch, &progress, checkpoints, every, (stop, &lease), &by);

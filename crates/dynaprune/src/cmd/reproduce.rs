@@ -316,19 +316,27 @@ fn make_runs(
     results.prepare()?;
     let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
     let settings = Settings {
-        afresh: args.fresh,
         retry_failed: args.retry_failed,
         checkpoint_every: args.checkpoint_every,
         stop,
         by: Provenance::here(!args.untimed),
     };
-    let failed = Sweep::new(library, results, store, settings, progress).runs(plan, &|id| files.path(id));
-    sweep::tidy(results, store);
-    // What was made is collected however the sweep ended; tasks that draw nothing leave that to others.
-    if !args.no_figure {
-        results.collect()?;
+    let made = Sweep::new(library, results, store, settings, progress).runs(plan, &|id| files.path(id));
+    if made.as_ref().is_err_and(anyhow::Error::is::<Stopped>) {
+        // There may be little time left; the next command does what is not done here.
+        if args.fresh {
+            tell(args, || {
+                "note: `--fresh` would begin anew: leave it out to go on from here".to_owned()
+            });
+        }
+        return made;
     }
-    failed
+    sweep::tidy(results, store);
+    // What was made is collected even if the sweep ended with an error; tasks that draw nothing leave that to others.
+    let collected = if args.no_figure { Ok(0) } else { results.collect() };
+    let failed = made?;
+    collected?;
+    Ok(failed)
 }
 
 fn tell(args: &Args, line: impl FnOnce() -> String) {

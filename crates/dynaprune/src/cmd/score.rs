@@ -89,7 +89,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let tables = Tables::new(specs.clone(), &store, &mut library, args.fresh)?;
     let progress = Progress::new(tables.scoring.len(), tables.work(), args.quiet);
     let settings = Settings {
-        afresh: args.fresh,
         // Who asks for a table by name wants to see the error, not that there was one.
         retry_failed: true,
         checkpoint_every: args.checkpoint_every,

@@ -35,7 +35,11 @@ fn a_sweep_survives_being_killed() {
             let worker = &mut running[victim];
             match worker.try_wait().unwrap() {
                 Some(status) => {
-                    assert!(status.success(), "a worker ended with {status}: {}", sweep.log());
+                    assert!(
+                        status.success(),
+                        "a worker ended with {status}: {}",
+                        sweep.log(&results)
+                    );
                     running.swap_remove(victim).wait().unwrap();
                 }
                 // When enough were killed the rest may end in peace.
@@ -58,8 +62,18 @@ fn a_sweep_survives_being_killed() {
             cells = now;
         }
         sweep.assert_equal(&results, &undisturbed);
+        // What a worker says of a run that it has stored: of no run twice.
+        let log = sweep.log(&results);
+        let said = log
+            .lines()
+            .filter_map(|line| line.split_once("] ")?.1.split_once(": test "));
+        let mut labels: Vec<&str> = said.map(|(label, _)| label).collect();
+        let told = labels.len();
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), told, "a run was made twice: {log}");
         sweeps += 1;
-        resumed = sweep.log().matches(": goes on after").count();
+        resumed += log.matches(": goes on after").count();
     }
     println!("{killed} kills in {sweeps} sweeps of {RUNS} runs; {resumed} times a run went on from a checkpoint");
     assert!(resumed > 0 || killed < 5, "no run ever went on from a checkpoint");

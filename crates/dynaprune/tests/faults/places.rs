@@ -155,11 +155,52 @@ fn damaged_files_are_told_and_made_again() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let name = tables[0].file_name().unwrap().to_str().unwrap();
-    assert!(text.contains("2 runs failed") && text.contains(name), "{text}");
-    // It is not tried again by itself.
+    assert!(
+        text.contains("failed") && text.contains(name) && text.contains("is set aside"),
+        "{text}"
+    );
+    assert!(tables[0].with_added_extension("damaged").is_file());
+    sweep.succeed("tables", &[]);
+    sweep.assert_equal("tables", &undisturbed);
+
+    // A scoring run, when the table is to be made from it again.
+    let scoring = sweep
+        .path("tables/tiny/scores/runs")
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let scoring = scoring.min().unwrap();
+    let whole = fs::read(&scoring).unwrap();
+    fs::write(&scoring, &whole[..whole.len() / 2]).unwrap();
+    fs::remove_file(&tables[0]).unwrap();
+    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
+        .args(&remove)
+        .current_dir(sweep.path(""))
+        .output()
+        .unwrap();
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    let output = sweep.run("tables", &[]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("left out, its scores could not be made or read") && text.contains("is set aside"),
+        "{text}"
+    );
+    sweep.succeed("tables", &[]);
+    sweep.assert_equal("tables", &undisturbed);
+
+    // A failure is kept until it is retried, even if it cannot be read.
+    let failed = sweep.path("tables/tiny/failed");
+    fs::create_dir_all(&failed).unwrap();
+    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
+        .args(["runs", "rm", "--results", "tables", &id])
+        .current_dir(sweep.path(""))
+        .output()
+        .unwrap();
+    assert!(removed.status.success(), "{}", stderr(&removed));
+    fs::write(failed.join(format!("{id}.json")), "{half").unwrap();
     let text = stderr(&sweep.run("tables", &[]));
     assert!(text.contains(", before: ") && text.contains("--retry-failed"), "{text}");
-    fs::remove_file(&tables[0]).unwrap();
     sweep.succeed("tables", &["--retry-failed"]);
     sweep.assert_equal("tables", &undisturbed);
 }

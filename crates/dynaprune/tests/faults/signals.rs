@@ -33,20 +33,20 @@ fn a_sweep_stops_in_every_phase_and_goes_on() {
                 (Some(STOPPED), _) => stops += 1,
                 // Before it listened, or when all was done.
                 (None, Some(15)) | (Some(0), _) => {}
-                other => panic!("ended with {other:?}: {}", sweep.log()),
+                other => panic!("ended with {other:?}: {}", sweep.log("disturbed")),
             }
             if status.success() {
                 break;
             }
         } else {
-            assert!(worker.wait().unwrap().success(), "{}", sweep.log());
+            assert!(worker.wait().unwrap().success(), "{}", sweep.log("disturbed"));
             break;
         }
     }
     println!("{stops} stops, the slowest took {slowest:?}");
     assert!(stops >= 10, "only {stops} stops");
     sweep.assert_equal("disturbed", &undisturbed);
-    let text = sweep.log();
+    let text = sweep.log("disturbed");
     assert!(text.contains("hint: the same command goes on from here"), "{text}");
     assert!(text.contains(": goes on after"), "{text}");
 }
@@ -54,11 +54,18 @@ fn a_sweep_stops_in_every_phase_and_goes_on() {
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let sweep = Sweep::new();
-    let mut worker = sweep.start("results");
-    std::thread::sleep(Duration::from_millis(300));
-    for _ in 0..2 {
-        let _ = Command::new("kill").args(["-INT", &worker.id().to_string()]).status();
+    let mut codes = Vec::new();
+    for attempt in 0..20 {
+        let mut worker = sweep.start("results");
+        std::thread::sleep(Duration::from_millis(250 + 20 * attempt));
+        let pid = worker.id().to_string();
+        let _ = Command::new("kill").args(["-INT", &pid]).status();
+        let _ = Command::new("kill").args(["-INT", &pid]).status();
+        codes.push(worker.wait().unwrap().code());
+        // The worker may have stopped for the first one before the second came.
+        if codes.last() == Some(&Some(130)) {
+            return;
+        }
     }
-    let status = worker.wait().unwrap();
-    assert!(matches!(status.code(), Some(130 | STOPPED)), "{status}");
+    panic!("no worker ended at once: {codes:?}");
 }

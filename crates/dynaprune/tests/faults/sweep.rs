@@ -85,7 +85,7 @@ impl Sweep {
         let log = fs::File::options()
             .create(true)
             .append(true)
-            .open(self.path("log"))
+            .open(self.path(&format!("log-{results}")))
             .unwrap();
         self.command(results, &[])
             .stdout(Stdio::null())
@@ -94,9 +94,9 @@ impl Sweep {
             .unwrap()
     }
 
-    /// What the workers have said.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.path("log")).unwrap_or_default()
+    /// What the workers on these results have said.
+    pub(crate) fn log(&self, results: &str) -> String {
+        fs::read_to_string(self.path(&format!("log-{results}"))).unwrap_or_default()
     }
 
     pub(crate) fn run(&self, results: &str, options: &[&str]) -> Output {
@@ -162,8 +162,8 @@ impl Sweep {
                 .flatten()
                 .flatten()
                 .map(|entry| entry.path());
-            // What a killed process was writing is removed when it is an hour old.
-            let is_temporary = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".dynaprune-");
+            // The lock stays; what a killed process was writing is removed when it is an hour old.
+            let is_temporary = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with('.');
             let left: Vec<_> = left.filter(|path| !is_temporary(path)).collect();
             assert!(left.is_empty(), "left behind: {left:?}");
         }

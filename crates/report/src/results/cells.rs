@@ -17,8 +17,12 @@ use crate::Error;
 
 const FORMAT: u32 = 1;
 const MANIFEST: &str = "manifest.json";
-/// A finished run's file name ends so; that of one that was found damaged ends in `.damaged`.
+/// A finished run's file name ends so,
 const ENDING: &str = ".tar";
+/// with this behind it if it was found damaged,
+pub(super) const DAMAGED: &str = ".damaged";
+/// and with this if it was to be made afresh.
+pub(super) const REPLACED: &str = ".replaced";
 
 /// The folder of the cells of a profile.
 #[derive(Clone, Debug)]
@@ -89,7 +93,7 @@ impl Cells {
                         Some(difference) => Stored::Otherwise(difference),
                     });
                 }
-                Err(Error::Damaged { .. }) => self.set_aside(run_id)?,
+                Err(Error::Damaged { .. }) => self.set_aside(run_id, DAMAGED)?,
                 Err(error) => return Err(error),
             }
         }
@@ -108,12 +112,15 @@ impl Cells {
         decode(&path, run_id, &fs::read(&path).map_err(Error::read(&path))?)
     }
 
-    /// Renames a damaged cell, so that its run counts as not made.
-    pub(super) fn set_aside(&self, run_id: &str) -> Result<(), Error> {
+    /// Renames a cell, so that its run counts as not made; nothing if there is none. `because` ends the new name.
+    pub(super) fn set_aside(&self, run_id: &str, because: &str) -> Result<(), Error> {
         let path = self.path(run_id);
         let mut to = path.clone().into_os_string();
-        to.push(".damaged");
-        fs::rename(&path, to).map_err(Error::write(&path))
+        to.push(because);
+        match fs::rename(&path, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(&path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes a cell, if it is there.

@@ -3,7 +3,7 @@
 //! The file's metadata holds a sum over each column, [`SUMS`], so that a bit that flipped in a page is noticed. It is left
 //! out by other programs that rewrite the file, and then not checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -82,6 +82,27 @@ pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents
         .filter(|name| R::COLUMNS.iter().all(|column| column.name != name))
         .collect();
     Ok(Contents { rows, unknown_columns })
+}
+
+/// The different texts in a column, of which alone the file is read; none if there is no file.
+pub(super) fn texts(path: &Path, column: &str) -> Result<BTreeSet<String>, Error> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        bytes => bytes.map_err(Error::read(path))?,
+    };
+    let read = || -> PolarsResult<BTreeSet<String>> {
+        let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(vec![column.to_owned()]));
+        let frame = reader.finish()?;
+        let texts = frame.column(column)?.str()?;
+        Ok(texts.iter().flatten().map(str::to_owned).collect())
+    };
+    let damaged = |reason: String| Error::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
+    catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| damaged("its pages contradict its footer".to_owned()))?
+        .map_err(|error| damaged(error.to_string()))
 }
 
 /// Replaces the file. The same rows give the same bytes.

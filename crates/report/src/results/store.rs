@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::cells::{Cells, Stored, difference};
+use super::cells::{Cells, DAMAGED, REPLACED, Stored, difference};
 use super::columns::Row;
 use super::parquet::{self, Contents};
 use super::{EpochRow, RunRow, SelectionRow, TraceRow};
@@ -135,7 +135,7 @@ impl Results {
         let _lock = self.lock()?;
         self.adopt()?;
         // Without its row it is read from its cell, the old one or the new one.
-        self.merge(&BTreeSet::from([id]), &RunRows::default())?;
+        self.forget(&BTreeSet::from([id]))?;
         self.cells.replace(id, run)
     }
 
@@ -150,15 +150,27 @@ impl Results {
             .iter()
             .filter(|run| run_ids.contains(run.run_id.as_str()))
             .count();
+        self.forget(run_ids)?;
         for id in run_ids {
             self.cells.remove(id)?;
         }
-        self.merge(run_ids, &RunRows::default())?;
         Ok(there)
     }
 
+    /// Sets runs aside that are to be made afresh: they count as not made, and their cells are renamed to
+    /// `<run_id>.tar.replaced`.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`].
+    pub fn set_aside(&self, run_ids: &BTreeSet<&str>) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        self.adopt()?;
+        self.forget(run_ids)?;
+        run_ids.iter().try_for_each(|id| self.cells.set_aside(id, REPLACED))
+    }
+
     /// Makes ready for storing runs: shows whether the folder can be written, removes what dead processes left half written,
-    /// collects, and gives the runs of the Parquet files that have no cell one, so that these files can be made again.
+    /// and gives the runs of the Parquet files that have no cell one, so that these files can be made again.
     ///
     /// # Errors
     /// As for [`Results::collect`].
@@ -167,9 +179,7 @@ impl Results {
         self.cells.probe()?;
         self.cells.sweep();
         dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
-        self.adopt()?;
-        self.collect_locked()?;
-        Ok(())
+        self.adopt()
     }
 
     /// Adds the finished runs that are not in the Parquet files yet to them, each file whole or not at all. Others that do the
@@ -189,27 +199,52 @@ impl Results {
     fn collect_locked(&self) -> Result<usize, Error> {
         let new = self.new_cells()?;
         if !new.runs.is_empty() {
-            self.merge(&BTreeSet::new(), &new)?;
+            self.merge(&new)?;
         }
         Ok(new.runs.len())
     }
 
-    /// Makes the Parquet files from the cells alone, whatever is in them, and gives the number of runs.
+    /// Makes the Parquet files again from the cells, and gives the number of runs, and what is wrong with cells that are damaged
+    /// and were set aside. A run that is only in Parquet files gets a cell first, if they can be read.
     ///
     /// # Errors
-    /// If there are no cells, a cell is damaged, or a file cannot be written; the files are as they were then.
-    pub fn rebuild(&self) -> Result<usize, Error> {
+    /// If there are no cells; if a file cannot be written, or has columns unknown to this version; the files are as they were
+    /// then.
+    pub fn rebuild(&self) -> Result<(usize, Vec<Error>), Error> {
+        if !self.folder.join("cells").is_dir() && !self.runs_path().is_file() {
+            return Err(self.no_cells());
+        }
         let _lock = self.lock()?;
-        let mut all = RunRows::default();
+        match self.adopt() {
+            // It is to be made again.
+            Ok(()) | Err(Error::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let (mut all, mut damaged) = (RunRows::default(), Vec::new());
         for id in self.cells.ids()? {
-            all.extend(self.cells.read(&id)?);
+            match self.cells.read(&id) {
+                Ok(rows) => all.extend(rows),
+                Err(error @ Error::Damaged { .. }) => {
+                    self.cells.set_aside(&id, DAMAGED)?;
+                    damaged.push(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
         if all.runs.is_empty() {
-            return Err(Error::NoCells {
-                folder: self.folder.clone(),
-            });
+            return Err(self.no_cells());
         }
-        self.write(all)
+        check_columns::<RunRow>(&self.runs_path())?;
+        check_columns::<EpochRow>(&self.epochs_path())?;
+        check_columns::<SelectionRow>(&self.selections_path())?;
+        check_columns::<TraceRow>(&self.traces_path())?;
+        Ok((self.write(all)?, damaged))
+    }
+
+    fn no_cells(&self) -> Error {
+        Error::NoCells {
+            folder: self.folder.clone(),
+        }
     }
 
     /// Takes over the finished runs of other results, which are given as their folder. Gives how many came, and what differs
@@ -218,6 +253,7 @@ impl Results {
     /// # Errors
     /// As for [`Results::collect`], of either folder.
     pub fn take_over(&self, other: &Self) -> Result<(usize, Vec<(String, String)>), Error> {
+        self.prepare()?;
         let theirs = other.everything()?;
         let ours: BTreeMap<String, RunRows> = self.everything()?;
         let (mut came, mut conflicts) = (0, Vec::new());
@@ -241,11 +277,21 @@ impl Results {
     pub fn add(&self, new: &RunRows) -> Result<(), Error> {
         let _lock = self.lock()?;
         self.adopt()?;
-        let ids: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
+        self.forget(&new.runs.iter().map(|run| run.run_id.as_str()).collect())?;
         for (id, rows) in new.by_run() {
             self.cells.replace(&id, &rows)?;
         }
-        self.merge(&ids, new)
+        self.merge(new)
+    }
+
+    /// The runs whose kept sets are recorded.
+    ///
+    /// # Errors
+    /// As for [`Results::runs`].
+    pub fn with_selections(&self) -> Result<BTreeSet<String>, Error> {
+        let mut ids = parquet::texts(&self.selections_path(), "run_id").map_err(hinted)?;
+        ids.extend(self.new_cells()?.selections.into_iter().map(|row| row.run_id));
+        Ok(ids)
     }
 
     /// The cells that are damaged, with what is wrong: their runs count as not made, and making them again sets them aside.
@@ -256,7 +302,8 @@ impl Results {
         let collected = self.collected()?;
         let ids = self.cells.ids()?;
         let new = ids.iter().filter(|id| !collected.contains(*id));
-        Ok(new.filter_map(|id| self.cells.read(id).err()).collect())
+        let errors = new.filter_map(|id| self.cells.read(id).err());
+        Ok(errors.filter(|error| matches!(error, Error::Damaged { .. })).collect())
     }
 
     /// Whether the run is finished: its cell is there. Cheaper than reading results; a run that is only in a Parquet file,
@@ -377,20 +424,32 @@ impl Results {
         Ok(())
     }
 
-    /// The folder, which is made if it is missing, locked until the answer is dropped.
-    fn lock(&self) -> Result<Option<File>, Error> {
+    /// Keeps other processes from rewriting files of this folder, which is made if it is missing, until the answer is dropped.
+    fn lock(&self) -> Result<File, Error> {
         fs::create_dir_all(&self.folder).map_err(Error::write(&self.folder))?;
-        let folder = File::open(&self.folder).ok();
-        if let Some(folder) = &folder {
-            let _ = folder.lock();
-        }
-        Ok(folder)
+        let path = self.folder.join(".lock");
+        dynaprune_files::lock(&path).map_err(Error::write(&path))
     }
 
-    /// Rewrites the files without the rows of the runs `replaced`, and with `new` ones.
-    fn merge(&self, replaced: &BTreeSet<&str>, new: &RunRows) -> Result<(), Error> {
-        let ids = new.runs.iter().map(|run| run.run_id.as_str());
-        let replaced: BTreeSet<&str> = replaced.iter().copied().chain(ids).collect();
+    /// Takes the rows of runs out of the files; the runs first, so that a run that is there has its other rows.
+    fn forget(&self, run_ids: &BTreeSet<&str>) -> Result<(), Error> {
+        let runs = read_for_rewriting::<RunRow>(&self.runs_path())?;
+        if !runs.iter().any(|run| run_ids.contains(run.run_id.as_str())) {
+            return Ok(());
+        }
+        let runs = merged(&self.runs_path(), run_ids, &[], |row: &RunRow| &row.run_id)?;
+        let epochs = merged(&self.epochs_path(), run_ids, &[], |row: &EpochRow| &row.run_id)?;
+        let selections = merged(&self.selections_path(), run_ids, &[], |row: &SelectionRow| &row.run_id)?;
+        let traces = merged(&self.traces_path(), run_ids, &[], |row: &TraceRow| &row.run_id)?;
+        parquet::write(&self.runs_path(), &runs)?;
+        write_if_needed(&self.epochs_path(), &epochs)?;
+        write_if_needed(&self.selections_path(), &selections)?;
+        write_if_needed(&self.traces_path(), &traces)
+    }
+
+    /// Rewrites the files with the rows of `new` runs, in place of any rows of the same.
+    fn merge(&self, new: &RunRows) -> Result<(), Error> {
+        let replaced: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
         self.write(RunRows {
             runs: merged(&self.runs_path(), &replaced, &new.runs, |row| &row.run_id)?,
             epochs: merged(&self.epochs_path(), &replaced, &new.epochs, |row| &row.run_id)?,
@@ -532,18 +591,31 @@ fn read_or_empty<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
             rows: Vec::new(),
             unknown_columns: Vec::new(),
         }),
-        Err(Error::Damaged { path, reason }) => {
-            let cells = path.parent().map(|folder| folder.join("cells"));
-            let cells = cells.and_then(|cells| cells.read_dir().ok()).map_or(0, Iterator::count);
-            let reason = match cells {
-                0 => reason,
-                cells => format!(
-                    "{reason}\n\nhint: `cargo xtask runs rebuild` makes it again from the {cells} files in `cells` beside it"
-                ),
-            };
-            Err(Error::Damaged { path, reason })
-        }
-        result => result,
+        result => result.map_err(hinted),
+    }
+}
+
+/// Adds to the error of a damaged file how it is made again, if it can be.
+fn hinted(error: Error) -> Error {
+    let Error::Damaged { path, reason } = error else {
+        return error;
+    };
+    let cells = path.parent().map(|folder| folder.join("cells"));
+    let cells = cells.and_then(|cells| cells.read_dir().ok()).map_or(0, Iterator::count);
+    let reason = match cells {
+        0 => reason,
+        cells => format!(
+            "{reason}\n\nhint: `cargo xtask runs rebuild` makes it again from the {cells} files in `cells` beside it"
+        ),
+    };
+    Error::Damaged { path, reason }
+}
+
+/// Refuses a readable file with columns that rewriting would lose.
+fn check_columns<R: Row>(path: &Path) -> Result<(), Error> {
+    match read_for_rewriting::<R>(path) {
+        Err(error @ Error::UnknownColumns { .. }) => Err(error),
+        _ => Ok(()),
     }
 }
 

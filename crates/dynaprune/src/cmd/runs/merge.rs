@@ -32,18 +32,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .hint("the folder is the one that holds those of the profiles")
             .into());
     }
-    let mut conflicts = 0;
+    let (mut conflicts, mut left_out) = (0, 0);
     for profile in profiles {
         let results = Results::new(&folder, &profile);
-        let (came, differ) = results.take_over(&Results::new(&args.other, &profile))?;
+        let other = Results::new(&args.other, &profile);
+        let (came, differ) = results.take_over(&other)?;
         eprintln!("{profile}: {came} runs came");
+        for error in other.damaged()? {
+            eprintln!("{profile}: a run was left out: {error}");
+            left_out += 1;
+        }
         for (id, difference) in &differ {
             eprintln!("{profile}: run {id} is in both with other numbers, ours stays: {difference}");
         }
         conflicts += differ.len();
     }
     match conflicts {
-        0 => Ok(()),
+        0 if left_out == 0 => Ok(()),
+        0 => Err(anyhow!("{left_out} runs were left out: their files are damaged")),
         runs => Err(anyhow!(
             "{runs} runs are in both with other numbers: a run is a function of its spec and the code\n\n\
              hint: `cargo xtask reproduce --from-run ID` says which of them this code gives"

@@ -59,6 +59,13 @@ impl Where {
     fn all(&self) -> Result<Vec<(String, Results)>> {
         let folder = Workspace::find()?.results(self.results.as_deref());
         let names = match &self.profile {
+            Some(name) if !folder.join(name).is_dir() => {
+                let known = profiles_in(&folder).join(", ");
+                let message = format!("no results of a profile `{name}` in `{}`", folder.display());
+                return Err(BadInput::new(message)
+                    .hint(format!("there are results of: {known}"))
+                    .into());
+            }
             Some(name) => vec![name.clone()],
             None => profiles_in(&folder),
         };

@@ -17,8 +17,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if args.place.profile.is_none() && !results.folder().join("cells").is_dir() {
             continue;
         }
-        let runs = results.rebuild()?;
+        let (runs, damaged) = results.rebuild()?;
         eprintln!("{profile}: {runs} runs");
+        for error in damaged {
+            eprintln!("note: {profile}: {error}: set aside, the run counts as not made");
+        }
     }
     Ok(())
 }

@@ -18,8 +18,18 @@ pub(crate) struct Args {
     place: Where,
 }
 
+/// Whether it is the id of a run or of a scoring run: nothing else may become part of a path.
+fn is_id(text: &str) -> bool {
+    let hash = text.strip_prefix("scoring-").unwrap_or(text);
+    hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(wrong) = args.ids.iter().find(|id| !is_id(id)) {
+        let message = format!("expected an id of 16 hexadecimal digits, found `{wrong}`");
+        return Err(BadInput::new(message).hint("`cargo xtask runs list` lists them").into());
+    }
     let mut unknown: BTreeSet<&str> = args.ids.iter().map(String::as_str).collect();
     for (profile, results) in args.place.all()? {
         let (failures, mut leases) = (Failures::new(results.folder()), Leases::new(results.folder()));
@@ -42,9 +52,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             };
             results.remove(&BTreeSet::from([id]))?;
             failures.forget(id)?;
-            if checkpoints.is_dir() {
-                fs::remove_dir_all(&checkpoints)
-                    .map_err(|error| anyhow!("cannot remove `{}`: {error}", checkpoints.display()))?;
+            let again = results.folder().join("checkpoints").join(format!("again-{id}"));
+            for folder in [&checkpoints, &again] {
+                if folder.is_dir() {
+                    let cannot = |error| anyhow!("cannot remove `{}`: {error}", folder.display());
+                    fs::remove_dir_all(folder).map_err(cannot)?;
+                }
             }
             unknown.remove(id);
             eprintln!("removed {id} from {profile}");
@@ -55,5 +68,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(id) => Err(BadInput::new(format!("no run has the id `{id}`"))
             .hint("`cargo xtask runs list` lists them")
             .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_id;
+
+    #[test]
+    fn only_ids_become_paths() {
+        assert!(is_id("0123456789abcdef") && is_id("scoring-0123456789abcdef"));
+        for text in [
+            "",
+            "..",
+            "../..",
+            "0123",
+            "0123456789abcdeg",
+            "scoring-",
+            "again-0123456789abcdef",
+            "/0123456789abcde",
+        ] {
+            assert!(!is_id(text), "{text}");
+        }
     }
 }
