@@ -62,6 +62,9 @@ enum Verb {
     Submit(cmd::submit::Args),
     /// Says how far the cells of a recipe are, and what became of the jobs that were submitted for them
     Status(cmd::status::Args),
+    /// Starts a Slurm of one node in a temporary folder, disturbs a submitted grid, and compares its results with a local run
+    #[cfg(target_os = "linux")]
+    TestSlurm(cmd::test_slurm::Args),
     /// Measures how fast training is here, alone or against PyTorch
     Bench(cmd::bench::Args),
 }
@@ -78,6 +81,8 @@ fn main() -> ExitCode {
         Verb::Scores(verb) => cmd::scores::run(&verb),
         Verb::Submit(args) => cmd::submit::run(&args),
         Verb::Status(args) => cmd::status::run(&args),
+        #[cfg(target_os = "linux")]
+        Verb::TestSlurm(args) => cmd::test_slurm::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args),
     };
     match result {

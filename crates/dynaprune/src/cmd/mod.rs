@@ -12,3 +12,5 @@ pub(crate) mod score;
 pub(crate) mod scores;
 pub(crate) mod status;
 pub(crate) mod submit;
+#[cfg(target_os = "linux")]
+pub(crate) mod test_slurm;
