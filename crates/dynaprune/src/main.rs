@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod catalog;
+mod cluster;
 mod cmd;
 mod counts;
 mod failure;
@@ -57,6 +58,13 @@ enum Verb {
     /// Works with score tables that are there
     #[command(subcommand)]
     Scores(cmd::scores::Verb),
+    /// Submits the cells of a recipe to a cluster, as an array job of Slurm or an Indexed Job of Kubernetes
+    Submit(cmd::submit::Args),
+    /// Says how far the cells of a recipe are, and what became of the jobs that were submitted for them
+    Status(cmd::status::Args),
+    /// Starts a Slurm of one node in a temporary folder, disturbs a submitted grid, and compares its results with a local run
+    #[cfg(target_os = "linux")]
+    TestSlurm(cmd::test_slurm::Args),
     /// Measures how fast training is here, alone or against PyTorch
     Bench(cmd::bench::Args),
 }
@@ -71,6 +79,10 @@ fn main() -> ExitCode {
         Verb::Data(verb) => cmd::data::run(&verb),
         Verb::Score(args) => cmd::score::run(&args),
         Verb::Scores(verb) => cmd::scores::run(&verb),
+        Verb::Submit(args) => cmd::submit::run(&args),
+        Verb::Status(args) => cmd::status::run(&args),
+        #[cfg(target_os = "linux")]
+        Verb::TestSlurm(args) => cmd::test_slurm::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args),
     };
     match result {

@@ -219,7 +219,7 @@ impl Plan {
 }
 
 /// The run whose selections the cell counts, if it does, then the cell itself.
-fn with_counted(cell: Cell) -> Vec<Cell> {
+pub(crate) fn with_counted(cell: Cell) -> Vec<Cell> {
     match &cell.selection.static_scores {
         Some(StaticScores::SelectionCounts { of }) => vec![(**of).clone(), cell],
         _ => vec![cell],

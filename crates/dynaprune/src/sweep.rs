@@ -70,6 +70,11 @@ enum Attempt {
     Waits(String),
 }
 
+/// What a scoring run is claimed by: all that can be measured in a training run is measured under one claim.
+pub(crate) fn scoring_claim(measurement: &Measurement) -> String {
+    format!("scoring-{}", measurement.cell.id())
+}
+
 /// Something to make.
 enum Task<'p> {
     Scoring(&'p PlannedScoring),
@@ -193,7 +198,7 @@ impl<'a> Sweep<'a> {
             return Ok(attempt);
         }
         // Measurements of one training run are made together, or one process after the other.
-        let lease = match self.leases.claim(&format!("scoring-{}", first.cell.id()))? {
+        let lease = match self.leases.claim(&scoring_claim(first))? {
             Claim::Ours(lease) => lease,
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };

@@ -39,6 +39,11 @@ impl Workspace {
         }
     }
 
+    /// The folder that all others are in by default.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of the recipes.
     pub(crate) fn experiments(&self) -> PathBuf {
         self.root.join("experiments")

@@ -10,3 +10,7 @@ pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod score;
 pub(crate) mod scores;
+pub(crate) mod status;
+pub(crate) mod submit;
+#[cfg(target_os = "linux")]
+pub(crate) mod test_slurm;

@@ -33,6 +33,7 @@ const DOCS: &[(&str, &str)] = &[
         "reliability.md",
     ),
     ("File formats", "formats.md"),
+    ("On a cluster", "cluster.md"),
     ("Performance", "performance.md"),
     ("Building", "building.md"),
 ];

@@ -7,7 +7,7 @@ use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
 use crate::library::Library;
 use crate::machine;
-use crate::plan::Plan;
+use crate::plan::{Plan, with_counted};
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
 use crate::rows::Provenance;
@@ -248,6 +248,10 @@ fn some_failed(failed: &[String]) -> Result<()> {
 
 /// The cells that are asked for, of a shard or by id.
 fn chosen_cells(mut cells: Vec<Cell>, args: &Args) -> Result<Vec<Cell>> {
+    if !args.cell.is_empty() {
+        // A run whose selections another one counts can be asked for, also where it is no run of the recipe itself.
+        cells = cells.into_iter().flat_map(with_counted).collect();
+    }
     let ids: Vec<String> = cells.iter().map(|cell| cell.id().to_string()).collect();
     if let Some(unknown) = args.cell.iter().find(|asked| !ids.contains(asked)) {
         let message = format!("`--cell {unknown}`: no run of the recipe has this id");
