@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::data::{Data, OPERATIONS, SECONDS, dataset_title, is_reduced, joined, percent};
 use super::findings::with_half_width;
+use super::kind;
 use super::{Drawing, provenance};
 use crate::RunRow;
 
@@ -22,9 +23,17 @@ pub(super) fn markdown(data: &Data, drawing: &Drawing) -> String {
     let numbers = format!("[CSV]({0}.csv) and [Parquet]({0}.parquet)", input.id);
     if drawing.scene.is_some() {
         let _ = writeln!(page, "![{title}]({}.png)\n", input.id);
+        // The kind is known: it has drawn this.
+        let column = match kind(input.kind).is_ok_and(|kind| kind.fits_a_column) {
+            true => format!(
+                "; for a column of a paper as [vectors]({0}.column.svg) and as [pixels]({0}.column.png)",
+                input.id
+            ),
+            false => String::new(),
+        };
         let _ = writeln!(
             page,
-            "The same plot as [vectors]({}.svg); its numbers as {numbers}.\n",
+            "The same plot as [vectors]({}.svg){column}; its numbers as {numbers}.\n",
             input.id
         );
     } else {
