@@ -3,6 +3,8 @@
 //! The file's metadata holds a sum over each column, [`SUMS`], so that a bit that flipped in a page is noticed. It is left
 //! out by other programs that rewrite the file, and then not checked.
 
+mod sizes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
@@ -122,6 +124,7 @@ fn decode(bytes: Vec<u8>) -> Result<(DataFrame, BTreeMap<String, String>), Strin
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err("expected it to begin and end with `PAR1`".to_owned());
     }
+    sizes::check(&bytes)?;
     let read = || {
         let mut reader = ParquetReader::new(Cursor::new(bytes));
         let metadata = reader.get_metadata()?.key_value_metadata().clone();
