@@ -34,6 +34,16 @@ fn read_members(path: &Path, bytes: &[u8], archive: &Archive) -> Result<BTreeMap
             continue;
         };
         let shown = path.join(archive.folder).join(member.name);
+        // A link has its content elsewhere, and a sparse file may say that it is larger than the archive.
+        let kind = entry.header().entry_type();
+        if !kind.is_file() {
+            return Err(Error::malformed(
+                &shown,
+                "kind of member",
+                format!("{kind:?}"),
+                "a plain file",
+            ));
+        }
         member.check_size(&shown, entry.size())?;
         let size = entry.size();
         let content = read_at_most(entry, size).map_err(|e| Error::io(&shown, e))?;
@@ -91,4 +101,64 @@ pub(crate) fn place(files: &BTreeMap<&'static str, Vec<u8>>, folder: &Path) -> R
             // The error that counts is that of the writing.
             let _ = fs::remove_dir_all(&part);
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, EntryType, Header};
+
+    use super::*;
+
+    const ARCHIVE: Archive = Archive {
+        file: unknown("some.tar.gz"),
+        folder: "some",
+        members: &[unknown("file")],
+    };
+
+    const fn unknown(name: &'static str) -> FileInfo {
+        FileInfo {
+            name,
+            size: None,
+            md5: None,
+        }
+    }
+
+    /// What is wrong with an archive of one member.
+    fn message(header: &mut Header) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tar = Builder::new(Vec::new());
+        tar.append_data(header, "some/file", std::io::empty()).unwrap();
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&tar.into_inner().unwrap()).unwrap();
+        fs::write(ARCHIVE.file.path(folder.path()), gzip.finish().unwrap()).unwrap();
+        let error = members(folder.path(), &ARCHIVE).unwrap_err().to_string();
+        error.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn a_member_that_is_no_plain_file_is_an_error() {
+        // 512 MB of holes: it would be read as so many zeros.
+        let mut sparse = Header::new_gnu();
+        sparse.set_size(0);
+        sparse.set_entry_type(EntryType::GNUSparse);
+        let gnu = sparse.as_gnu_mut().unwrap();
+        gnu.realsize = *b"04000000000\0";
+        (gnu.sparse[0].offset, gnu.sparse[0].numbytes) = (*b"04000000000\0", *b"00000000000\0");
+        assert_eq!(
+            message(&mut sparse),
+            "some.tar.gz/some/file: kind of member: found GNUSparse, expected a plain file"
+        );
+        let mut link = Header::new_gnu();
+        link.set_size(0);
+        link.set_entry_type(EntryType::Symlink);
+        link.set_link_name("../elsewhere").unwrap();
+        assert_eq!(
+            message(&mut link),
+            "some.tar.gz/some/file: kind of member: found Symlink, expected a plain file"
+        );
+    }
 }

@@ -31,6 +31,8 @@ mod images;
 mod mnist;
 mod normalization;
 mod options;
+#[doc(hidden)]
+pub mod parsers;
 mod registry;
 mod subset;
 pub mod synthetic;

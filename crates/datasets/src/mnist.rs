@@ -189,13 +189,16 @@ fn read(
 }
 
 fn read_idx(folder: &Path, file: &FileInfo, shape: &[usize]) -> Result<Vec<u8>, Error> {
-    let path = file.path(folder);
-    let bytes = file.read(folder)?;
-    if !file.name.ends_with(".gz") {
-        return parse_idx(&path, bytes, shape);
+    parse_file(&file.path(folder), file.read(folder)?, shape)
+}
+
+/// The values of an IDX file, gzipped if the name in `path` says so.
+pub(crate) fn parse_file(path: &Path, bytes: Vec<u8>, shape: &[usize]) -> Result<Vec<u8>, Error> {
+    if path.extension().is_none_or(|ending| ending != "gz") {
+        return parse_idx(path, bytes, shape);
     }
-    let unpacked = read_at_most(GzDecoder::new(bytes.as_slice()), LARGEST_FILE).map_err(|e| Error::io(&path, e))?;
-    parse_idx(&path, unpacked, shape)
+    let unpacked = read_at_most(GzDecoder::new(bytes.as_slice()), LARGEST_FILE).map_err(|e| Error::io(path, e))?;
+    parse_idx(path, unpacked, shape)
 }
 
 /// The values of an IDX file of unsigned bytes that must have dimensions `shape`.

@@ -487,6 +487,35 @@ fn every_damage_to_a_cell_is_noticed_and_the_run_can_be_stored_again() {
 }
 
 #[test]
+fn a_cell_with_holes_is_damaged_and_not_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = results(folder.path());
+    // A sparse file of 8 GB in an archive of 1,536 bytes.
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_entry_type(tar::EntryType::GNUSparse);
+    let gnu = header.as_gnu_mut().unwrap();
+    gnu.realsize = *b"77777777777\0";
+    (gnu.sparse[0].offset, gnu.sparse[0].numbytes) = (*b"77777777777\0", *b"00000000000\0");
+    let mut archive = tar::Builder::new(Vec::new());
+    archive
+        .append_data(&mut header, "manifest.json", std::io::empty())
+        .unwrap();
+    let path = results.cell_path("0123456789abcdef");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, archive.into_inner().unwrap()).unwrap();
+    assert_eq!(results.cell("0123456789abcdef").unwrap(), None);
+    let damaged = results.damaged().unwrap();
+    assert!(
+        damaged[0]
+            .to_string()
+            .ends_with("is damaged: `manifest.json` is no plain file"),
+        "{}",
+        damaged[0]
+    );
+}
+
+#[test]
 fn results_of_two_machines_are_brought_together_and_conflicts_are_told() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (runs, epochs) = made_up::laptop(1);

@@ -8,6 +8,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// The most tables that a table with lists may stand for.
+const MOST_ALTERNATIVES: usize = 1000;
+
 /// A value in its place.
 pub(crate) struct Item<'s> {
     pub(crate) span: Range<usize>,
@@ -279,7 +282,7 @@ impl<'s> Item<'s> {
     /// elements outermost; anything else stands for itself.
     ///
     /// # Errors
-    /// If a list is empty.
+    /// If a list is empty, or there are more than [`MOST_ALTERNATIVES`].
     pub(crate) fn alternatives(self, source: &Source) -> Result<Vec<Item<'s>>> {
         let DeValue::Table(table) = self.value else {
             return Ok(vec![self]);
@@ -297,6 +300,10 @@ impl<'s> Item<'s> {
                 DeValue::Array(array) => array.into_iter().collect(),
                 value => vec![Spanned::new(span, value)],
             };
+            if tables.len().saturating_mul(values.len()) > MOST_ALTERNATIVES {
+                let message = format!("its lists stand for more than {MOST_ALTERNATIVES} tables");
+                return Err(source.error(self.span, message, None));
+            }
             let with = |table: &DeTable<'s>, value: &Spanned<DeValue<'s>>| {
                 let mut table = table.clone();
                 table.insert(key.clone(), value.clone());

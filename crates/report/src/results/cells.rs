@@ -285,6 +285,10 @@ fn entries(bytes: &[u8]) -> io::Result<BTreeMap<String, Vec<u8>>> {
     for entry in tar::Archive::new(bytes).entries()? {
         let mut entry = entry?;
         let name = entry.path()?.to_string_lossy().into_owned();
+        // Others may say that they are larger than their archive.
+        if !entry.header().entry_type().is_file() {
+            return Err(io::Error::other(format!("`{name}` is no plain file")));
+        }
         let mut content = Vec::new();
         entry.read_to_end(&mut content)?;
         files.insert(name, content);

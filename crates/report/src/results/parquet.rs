@@ -3,6 +3,8 @@
 //! The file's metadata holds a sum over each column, [`SUMS`], so that a bit that flipped in a page is noticed. It is left
 //! out by other programs that rewrite the file, and then not checked.
 
+mod sizes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
@@ -90,15 +92,16 @@ pub(super) fn texts(path: &Path, column: &str) -> Result<BTreeSet<String>, Error
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         bytes => bytes.map_err(Error::read(path))?,
     };
+    let damaged = |reason: String| Error::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
+    sizes::check(&bytes).map_err(damaged)?;
     let read = || -> PolarsResult<BTreeSet<String>> {
         let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(vec![column.to_owned()]));
         let frame = reader.finish()?;
         let texts = frame.column(column)?.str()?;
         Ok(texts.iter().flatten().map(str::to_owned).collect())
-    };
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_owned(),
-        reason,
     };
     catch_unwind(AssertUnwindSafe(read))
         .map_err(|_| damaged("its pages contradict its footer".to_owned()))?
@@ -143,6 +146,7 @@ fn decode(bytes: Vec<u8>) -> Result<(DataFrame, BTreeMap<String, String>), Strin
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err("expected it to begin and end with `PAR1`".to_owned());
     }
+    sizes::check(&bytes)?;
     let read = || {
         let mut reader = ParquetReader::new(Cursor::new(bytes));
         let metadata = reader.get_metadata()?.key_value_metadata().clone();

@@ -46,6 +46,17 @@ fn lists_are_grids_with_the_first_one_outermost() {
 }
 
 #[test]
+fn a_grid_has_an_end() {
+    let list = |i: usize| format!("k{i} = [0, 1]");
+    let lists: Vec<String> = (0..64).map(list).collect();
+    let message = message(&format!("{{ name = \"ucb\", {} }}", lists.join(", ")));
+    assert!(
+        message.starts_with("its lists stand for more than 1000 tables\n"),
+        "{message}"
+    );
+}
+
+#[test]
 fn what_a_method_says_replaces_what_the_profile_says() {
     let cells = some(
         "\"ucb\", { name = \"ucb\", score_source = \"training\", first_round = \"full\", ema_weight = 0.25, \
