@@ -4,6 +4,7 @@ use crate::cluster::cells::Cells;
 use crate::cluster::grid::{Grid, Request, absolute};
 use crate::cluster::slurm;
 use crate::cluster::submission::{JobFolder, Submission, recorded};
+use crate::cmd::runs::profiles_in;
 use crate::cmd::submit::{KUBERNETES, SLURM};
 use crate::failure::BadInput;
 use crate::output::print;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let profiles = match &args.profile {
         // A profile's name is its file's.
         Some(profile) => vec![file_stem(profile)],
-        None => places.profiles(),
+        None => profiles_in(&places.results),
     };
     if profiles.is_empty() {
         let message = format!("nothing was made or submitted in {}", places.results.display());
@@ -67,17 +68,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 impl Places {
-    /// The profiles for which there is a folder.
-    fn profiles(&self) -> Vec<String> {
-        let entries = self.results.read_dir().into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries
-            .filter(|entry| entry.path().is_dir())
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect();
-        names.sort();
-        names
-    }
-
     /// What is known of a recipe in a profile.
     fn recipe(&self, recipe: &str, args: &Args) -> Result<String> {
         let load = |seeds| {

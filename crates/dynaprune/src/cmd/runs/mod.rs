@@ -76,11 +76,14 @@ impl Where {
     }
 }
 
-/// The profiles with results below a folder.
-fn profiles_in(folder: &Path) -> Vec<String> {
+/// The profiles below a folder: those with results, or with what a sweep that has none yet leaves.
+pub(crate) fn profiles_in(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
-        .filter(|entry| has_results(&entry.path()) || entry.path().join("failed").is_dir())
+        .filter(|entry| {
+            let has = |name: &str| entry.path().join(name).is_dir();
+            has_results(&entry.path()) || has("failed") || has("leases") || has("jobs")
+        })
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();
