@@ -1,7 +1,7 @@
 //! Whether two folders of results say the same.
 
 use anyhow::{Result, bail};
-use dynaprune_report::{EpochRow, Results, RunRow, ScoreRow};
+use dynaprune_report::{Results, RunRows, ScoreRow};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::Path;
@@ -12,20 +12,19 @@ use std::path::Path;
 /// # Errors
 /// If a file cannot be read, or a row differs; the message names it.
 pub(super) fn same(one: &Path, other: &Path, profile: &str) -> Result<usize> {
-    let both = [one, other].map(|folder| Results::new(folder, profile));
-    let [runs, other_runs] = both.each_ref().map(Results::runs);
-    let (runs, other_runs) = (runs?, other_runs?);
-    rows("runs", runs.iter().map(run), other_runs.iter().map(run))?;
-    let [epochs, other_epochs] = both.each_ref().map(Results::epochs);
-    rows(
-        "epochs",
-        epochs?.into_iter().map(epoch),
-        other_epochs?.into_iter().map(epoch),
-    )?;
-    let [selections, other_selections] = both.each_ref().map(Results::selections);
-    rows("selections", selections?, other_selections?)?;
-    let [traces, other_traces] = both.each_ref().map(Results::traces);
-    rows("traces", traces?, other_traces?)?;
+    let all = |folder: &Path| -> Result<RunRows> {
+        let results = Results::new(folder, profile);
+        Ok(RunRows {
+            runs: results.runs()?,
+            epochs: results.epochs()?,
+            selections: results.selections()?,
+            traces: results.traces()?,
+        })
+    };
+    let (runs, other_runs) = (all(one)?, all(other)?);
+    if let Some(difference) = runs.difference(&other_runs) {
+        bail!("runs: {difference}");
+    }
 
     let tables = |folder: &Path| -> BTreeSet<String> {
         let entries = folder
@@ -45,37 +44,10 @@ pub(super) fn same(one: &Path, other: &Path, profile: &str) -> Result<usize> {
         let (table, other_table) = (table(one)?, table(other)?);
         rows(name, table.iter().map(score), other_table.iter().map(score))?;
     }
-    if runs.is_empty() {
+    if runs.runs.is_empty() {
         bail!("runs: expected some, found none");
     }
-    Ok(runs.len())
-}
-
-fn run(row: &RunRow) -> RunRow {
-    RunRow {
-        device: String::new(),
-        threads: 0,
-        code_version: String::new(),
-        started_at: String::new(),
-        scoring_seconds: 0.0,
-        selection_seconds: 0.0,
-        training_seconds: 0.0,
-        evaluation_seconds: 0.0,
-        other_seconds: 0.0,
-        total_seconds: 0.0,
-        ..row.clone()
-    }
-}
-
-fn epoch(row: EpochRow) -> EpochRow {
-    EpochRow {
-        scoring_seconds: 0.0,
-        selection_seconds: 0.0,
-        training_seconds: 0.0,
-        evaluation_seconds: 0.0,
-        other_seconds: 0.0,
-        ..row
-    }
+    Ok(runs.runs.len())
 }
 
 fn score(row: &ScoreRow) -> ScoreRow {
