@@ -72,19 +72,20 @@ const SAMPLES_PER_TASK: usize = 16;
 
 /// Which part of the extended image is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct View {
+pub struct View {
     /// The first row, counted from the unextended image's: `-crop_padding ..= crop_padding`.
-    top: isize,
+    pub top: isize,
     /// The first column, likewise.
-    left: isize,
-    /// Whether it is mirrored.
-    flip: bool,
+    pub left: isize,
+    /// Whether it is mirrored left to right.
+    pub flip: bool,
 }
 
 impl Draw {
     /// The view of sample `index`. Each number is drawn whether it is used or not, so that
     /// switching the flip changes no crop.
-    fn view(&self, index: u32) -> View {
+    #[must_use]
+    pub fn view(&self, index: u32) -> View {
         let mut stream = Stream::at(self.seed, AUGMENTATION, self.epoch, u64::from(index));
         let padding = self.augmentation.crop_padding.min(1 << 30);
         let mut offset = || stream.below(2 * padding as u32 + 1) as isize - padding as isize;

@@ -38,7 +38,7 @@ mod subset;
 pub mod synthetic;
 mod verify;
 
-pub use augment::{Augmentation, Draw, fill_batch};
+pub use augment::{Augmentation, Draw, View, fill_batch};
 pub use error::Error;
 pub use fetch::{Fetched, Progress, fetch};
 pub use files::FileInfo;

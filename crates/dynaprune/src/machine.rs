@@ -3,22 +3,76 @@
 use crate::cmd::reproduce::Device;
 use crate::failure::BadInput;
 use anyhow::Result;
+use dynaprune_spec::Precision;
 use std::fs;
 use std::num::NonZeroUsize;
 
+/// What runs are computed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Compute {
+    pub(crate) device: candle_core::Device,
+    /// As results name it.
+    pub(crate) name: String,
+}
+
+impl Compute {
+    /// The CPU.
+    pub(crate) fn cpu() -> Self {
+        Self {
+            device: candle_core::Device::Cpu,
+            name: cpu(),
+        }
+    }
+
+    /// What was asked for: by `auto` a GPU if there is one.
+    pub(crate) fn on(asked: Device) -> Result<Self> {
+        check_device(asked)?;
+        #[cfg(feature = "cuda")]
+        if asked != Device::Cpu && without_cuda().is_none() {
+            let device = dynaprune_ops::cuda::device(0)?;
+            let name = format!("cuda: {}", dynaprune_ops::cuda::name(&device)?);
+            return Ok(Self { device, name });
+        }
+        Ok(Self::cpu())
+    }
+
+    /// Refuses a precision that the device does not compute in.
+    pub(crate) fn check(&self, precision: Precision) -> Result<()> {
+        if precision == Precision::F32 || self.device.is_cuda() {
+            return Ok(());
+        }
+        let error = BadInput::new(format!(
+            "precision `{}` needs a GPU, and this is a CPU",
+            precision.word()
+        ));
+        Err(error
+            .hint("a copy of the profile with `precision = \"f32\"` runs here, if slowly")
+            .into())
+    }
+}
+
 /// Why this program cannot compute on a GPU, if it cannot.
-pub(crate) fn without_cuda() -> Option<&'static str> {
-    Some("this build has no CUDA support")
+pub(crate) fn without_cuda() -> Option<String> {
+    #[cfg(feature = "cuda")]
+    {
+        match dynaprune_ops::cuda::count() {
+            Ok(0) => Some("no GPU was found".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        }
+    }
+    #[cfg(not(feature = "cuda"))]
+    Some("this build has no CUDA support".to_owned())
 }
 
 /// Refuses a device that is asked for by name and not there.
 pub(crate) fn check_device(device: Device) -> Result<()> {
-    match (device, without_cuda()) {
-        (Device::Cuda, Some(reason)) => {
+    match without_cuda().filter(|_| device == Device::Cuda) {
+        Some(reason) => {
             let error = BadInput::new(format!("`--device cuda` is not possible: {reason}"));
             Err(error.hint("leave it out, or use `--device cpu`").into())
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

@@ -78,7 +78,7 @@ pub(crate) fn largest(
 
 fn lacks_device(profile: &Profile, device: Device) -> Option<String> {
     let reason = match device {
-        Device::Cpu => "a CPU was asked for",
+        Device::Cpu => "a CPU was asked for".to_owned(),
         Device::Auto | Device::Cuda => machine::without_cuda()?,
     };
     profile

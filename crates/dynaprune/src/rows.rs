@@ -1,8 +1,9 @@
 //! What a run leaves in the results.
 
-use crate::{catalog, machine};
+use crate::catalog;
+use crate::machine::Compute;
 use dynaprune_report::{EpochRow, RunRow, RunRows, SelectionRow, TraceRow};
-use dynaprune_spec::{Cell, Precision, Profile, StaticScores};
+use dynaprune_spec::{Cell, Profile, StaticScores};
 use dynaprune_train::RunRecord;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
@@ -28,11 +29,11 @@ pub(crate) struct Maker {
 
 impl Provenance {
     /// This program on this machine, from now on, with the threads that there are now.
-    pub(crate) fn here(timed: bool) -> Self {
+    pub(crate) fn here(compute: &Compute, timed: bool) -> Self {
         Self {
             started_at: now(),
             makers: vec![Maker {
-                device: machine::cpu(),
+                device: compute.name.clone(),
                 threads: rayon::current_num_threads(),
                 timed,
                 code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
@@ -170,9 +171,7 @@ fn run_row(cell: &Cell, method_label: &str, record: &RunRecord, by: &Provenance)
         evaluation_flops: record.evaluation_flops,
         diverged: record.diverged,
         device: by.device(),
-        precision: match cell.training.precision {
-            Precision::F32 => "f32".to_owned(),
-        },
+        precision: cell.training.precision.word().to_owned(),
         threads: by.threads() as u32,
         code_version: by.code_version(),
         started_at: by.started_at.clone(),

@@ -9,6 +9,7 @@ use crate::failures::Failures;
 use crate::keeper::{Keeper, identity, specs_of};
 use crate::lease::{self, Claim, Lease, Leases};
 use crate::library::Library;
+use crate::machine::Compute;
 use crate::plan::{Plan, Planned, PlannedScoring, Tables};
 use crate::progress::{Progress, RunWatch};
 use crate::rows::{Provenance, rows};
@@ -40,6 +41,7 @@ pub(crate) struct Settings<'a> {
     /// Epochs between checkpoints, if that was asked for.
     pub(crate) checkpoint_every: Option<u32>,
     pub(crate) stop: &'a Stop,
+    pub(crate) compute: Compute,
     pub(crate) by: Provenance,
 }
 
@@ -223,7 +225,9 @@ impl<'a> Sweep<'a> {
             (self.settings.stop, &lease),
             &self.settings.by.starting_now(),
         );
-        let measured = without_panic(|| dynaprune_train::measure(&missing, dataset, &mut keeper));
+        let measured = without_panic(|| {
+            dynaprune_train::measure_on(&self.settings.compute.device, &missing, dataset, &mut keeper)
+        });
         let measured = match measured {
             Ok(measured) => measured,
             Err(reason) => {
@@ -350,7 +354,15 @@ impl<'a> Sweep<'a> {
             &by,
         );
         let clock = std::time::Instant::now();
-        let record = without_panic(|| dynaprune_train::run(cell, dataset, scores.as_ref(), &mut keeper));
+        let record = without_panic(|| {
+            dynaprune_train::run_on(
+                &self.settings.compute.device,
+                cell,
+                dataset,
+                scores.as_ref(),
+                &mut keeper,
+            )
+        });
         let record = match record {
             Ok(record) => record,
             Err(reason) => {

@@ -27,6 +27,12 @@ pub enum Error {
         /// The numbers that there is room for.
         found: usize,
     },
+    /// A CPU computes in f32 only.
+    #[error("a CPU does not compute in {precision:?}: it needs a GPU")]
+    Precision {
+        /// What was asked for.
+        precision: crate::Precision,
+    },
     /// A saved state is not one of this network.
     #[error("saved network: expected {expected} numbers `{name}`, found {}", found.map_or("none".to_owned(), |found| found.to_string()))]
     State {

@@ -32,11 +32,14 @@ mod cnn;
 mod error;
 mod graph;
 mod net;
+mod precision;
 mod registry;
 mod resnet;
 mod resnet9;
+mod storage;
 
 pub use error::{Error, Result};
 pub use graph::{Builder, Graph, Init, Input, NodeId, Parameter};
 pub use net::{Batch, Gradients, Mode, Net};
+pub use precision::Precision;
 pub use registry::{MODELS, ModelInfo, find};

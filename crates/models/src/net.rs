@@ -6,6 +6,8 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Node, NodeId, Op, Parameter};
+use crate::precision::Precision;
+use crate::storage::{Storage, gpu_channels};
 use candle_core::{DType, Device, Tensor};
 use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, read, scale, write, zeros};
 use dynaprune_random::{Purpose, Stream};
@@ -66,10 +68,15 @@ impl Batch {
 #[derive(Debug)]
 pub struct Net {
     graph: Graph,
+    precision: Precision,
     capacity: usize,
+    /// Of one sample at each node: as described, but for the channels of images on a GPU.
+    shapes: Vec<Vec<usize>>,
+    storage: Storage,
     parameters: Tensor,
     gradients: Tensor,
     momentum: Tensor,
+    half: Option<Half>,
     statistics: Tensor,
     layers: Vec<Layer>,
     plan: Vec<Backward>,
@@ -81,6 +88,15 @@ pub struct Net {
     samples: Tensor,
     norms: Tensor,
     views: Views,
+}
+
+/// What training in bf16 has beside the f32 numbers, in the order of the parameters.
+#[derive(Debug)]
+struct Half {
+    /// The weights that the passes use.
+    working: Tensor,
+    /// The gradients of the convolutions' weights; all others are in the f32 vector.
+    gradients: Tensor,
 }
 
 /// The views of the flat vectors that an operation uses.
@@ -132,39 +148,80 @@ enum Of {
 }
 
 impl Net {
-    /// A network for batches of up to `capacity` samples, initialised from `seed`.
+    /// A network for batches of up to `capacity` samples, initialised from `seed`, that computes in f32.
     ///
     /// # Errors
     /// If `capacity` is 0 or the memory cannot be had.
     pub fn new(graph: Graph, capacity: usize, seed: u64, device: &Device) -> Result<Self> {
+        Self::with_precision(graph, capacity, seed, device, Precision::F32)
+    }
+
+    /// A network for batches of up to `capacity` samples, initialised from `seed`. It begins with the same numbers on every
+    /// device and in every precision.
+    ///
+    /// # Errors
+    /// If `capacity` is 0, the memory cannot be had, or the device does not compute in this precision.
+    pub fn with_precision(
+        graph: Graph,
+        capacity: usize,
+        seed: u64,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self> {
         if capacity == 0 {
             return Err(Error::Batch { capacity, samples: 0 });
         }
-        let parameters = initial(&graph.parameters, seed, device)?;
-        let statistics = initial(&graph.statistics, seed, device)?;
+        if !device.is_cuda() && !precision.runs_on_cpu() {
+            return Err(Error::Precision { precision });
+        }
+        let storage = match device.is_cuda() {
+            true => Storage::for_gpu(&graph),
+            false => Storage::described(&graph.parameters),
+        };
+        let parameters = flat(&storage, &initial(&graph.parameters, seed), device)?;
+        let statistics = Storage::described(&graph.statistics);
+        let statistics = flat(&statistics, &initial(&graph.statistics, seed), device)?;
         let gradients = parameters.zeros_like()?;
         let momentum = parameters.zeros_like()?;
-        let layers = layers(&graph, &parameters, &gradients, &statistics, device)?;
+        let half = match precision {
+            Precision::F32 | Precision::Tf32 => None,
+            Precision::Bf16 => Some(Half {
+                working: Tensor::zeros(storage.len(), DType::BF16, device)?,
+                gradients: Tensor::zeros(storage.len(), DType::BF16, device)?,
+            }),
+        };
+        let vectors = Vectors {
+            storage: &storage,
+            parameters: &parameters,
+            gradients: &gradients,
+            statistics: &statistics,
+            half: half.as_ref(),
+        };
+        let layers = layers(&graph, &vectors, device)?;
         let (plan, slot_sizes) = plan(&graph);
-        let transient = transient(&graph);
-        let size = |node: &Node| node.shape.iter().product::<usize>() * capacity;
-        let passing = graph
-            .nodes
-            .iter()
-            .zip(&transient)
-            .filter(|(_, t)| **t)
-            .map(|(node, _)| size(node));
-        let shared = zeros(passing.max().unwrap_or(0), device)?;
+        // A GPU has the memory, and would rather read once more than compute.
+        let transient = match device.is_cuda() {
+            true => vec![false; graph.nodes.len()],
+            false => transient(&graph),
+        };
+        let shapes = shapes(&graph, device);
+        let size = |node: usize| shapes[node].iter().product::<usize>() * capacity;
+        let memory = |len: usize| match device.is_cuda() {
+            true => Tensor::zeros(len, precision.activations(), device),
+            false => zeros(len, device),
+        };
+        let passing = (0..graph.nodes.len()).filter(|&node| transient[node]).map(size);
+        let shared = memory(passing.max().unwrap_or(0))?;
         let mut activations = Vec::with_capacity(graph.nodes.len());
-        for (node, &transient) in graph.nodes.iter().zip(&transient) {
+        for (i, node) in graph.nodes.iter().enumerate() {
             activations.push(match node.op {
                 // A view of its input, made with the batch.
-                Op::Flatten { .. } => zeros(0, device)?,
-                _ if transient => shared.clone(),
-                _ => zeros(size(node), device)?,
+                Op::Flatten { .. } => memory(0)?,
+                _ if transient[i] => shared.clone(),
+                _ => memory(size(i))?,
             });
         }
-        let slots = slot_sizes.iter().map(|size| zeros(size * capacity, device));
+        let slots = slot_sizes.iter().map(|size| memory(size * capacity));
         let slots = slots.collect::<candle_core::Result<Vec<_>>>()?;
         let labels = Tensor::zeros(capacity, DType::U32, device)?;
         let samples = Tensor::zeros(capacity * column::COLUMNS, DType::F32, device)?;
@@ -179,10 +236,14 @@ impl Net {
         };
         let mut net = Self {
             graph,
+            precision,
             capacity,
+            shapes,
+            storage,
             parameters,
             gradients,
             momentum,
+            half,
             statistics,
             layers,
             plan,
@@ -195,7 +256,20 @@ impl Net {
             views,
         };
         net.resize(capacity)?;
+        net.refresh_working()?;
         Ok(net)
+    }
+
+    /// What it computes with.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The device it computes on.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        self.parameters.device()
     }
 
     /// The network's description.
@@ -210,20 +284,30 @@ impl Net {
         self.capacity
     }
 
-    /// Each parameter's name and a view of its numbers, in the order of the flat vector.
+    /// Each parameter's name and a view of its numbers, in the order of the flat vector. On a GPU the weight of the first
+    /// convolution has further input channels, of zeros.
     ///
     /// # Errors
     /// If candle cannot make a view.
     pub fn parameters(&self) -> Result<Vec<(&str, Tensor)>> {
-        views(&self.graph.parameters, &self.parameters)
+        self.views_of(&self.parameters)
     }
 
-    /// Each parameter's name and a view of its gradient, as the last backward pass left it.
+    fn views_of(&self, flat: &Tensor) -> Result<Vec<(&str, Tensor)>> {
+        let names = self.graph.parameters.iter().map(|parameter| parameter.name.as_str());
+        Ok(names.zip(self.storage.views(flat)?).collect())
+    }
+
+    /// Each parameter's name and its gradient, as the last backward pass left it; views of it, except in bf16. As for
+    /// [`Net::parameters`] there may be further channels.
     ///
     /// # Errors
     /// If candle cannot make a view.
     pub fn gradients(&self) -> Result<Vec<(&str, Tensor)>> {
-        views(&self.graph.parameters, &self.gradients)
+        match &self.half {
+            None => self.views_of(&self.gradients),
+            Some(half) => self.views_of(&(half.gradients.to_dtype(DType::F32)? + &self.gradients)?),
+        }
     }
 
     /// Each running statistic's name and a view of its numbers.
@@ -234,51 +318,75 @@ impl Net {
         views(&self.graph.statistics, &self.statistics)
     }
 
-    /// All numbers that training changes, by name: `parameters.<name>`, `momentum.<name>` and `statistics.<name>`.
+    /// All numbers that training changes, by name: `parameters.<name>`, `momentum.<name>` and `statistics.<name>`. They are
+    /// the same on every device.
     ///
     /// # Errors
-    /// If candle cannot make a view or read it.
+    /// If they cannot be read.
     pub fn state(&self) -> Result<Vec<(String, Vec<f32>)>> {
         let mut state = Vec::new();
-        for (name, view) in self.state_views()? {
-            state.push((name, read(&view, |numbers: &[f32]| Ok(numbers.to_vec()))?));
+        for (group, list, flat, storage) in self.groups() {
+            read(flat, |flat: &[f32]| {
+                let numbers = |(i, parameter): (usize, &Parameter)| {
+                    (format!("{group}.{}", parameter.name), storage.gather(i, flat))
+                };
+                state.extend(list.iter().enumerate().map(numbers));
+                Ok(())
+            })?;
         }
         Ok(state)
     }
 
-    /// Goes on from numbers that [`Net::state`] gave: `saved` gets each name.
+    /// Goes on from numbers that [`Net::state`] gave, on whatever device: `saved` gets each name.
     ///
     /// # Errors
     /// If `saved` knows no numbers of a name or not as many as the network has; some may have been taken over then.
     pub fn restore<'a>(&mut self, saved: impl Fn(&str) -> Option<&'a [f32]>) -> Result<()> {
-        for (name, view) in self.state_views()? {
-            let (expected, numbers) = (view.elem_count(), saved(&name));
-            match numbers.filter(|numbers| numbers.len() == expected) {
-                Some(numbers) => write(&view, |to: &mut [f32]| {
-                    to.copy_from_slice(numbers);
-                    Ok(())
-                })?,
-                None => {
-                    let found = numbers.map(<[f32]>::len);
-                    return Err(Error::State { name, found, expected });
+        for (group, list, flat, storage) in self.groups() {
+            let mut problem = None;
+            write(flat, |flat: &mut [f32]| {
+                for (i, parameter) in list.iter().enumerate() {
+                    let name = format!("{group}.{}", parameter.name);
+                    let (expected, numbers) = (parameter.len(), saved(&name));
+                    match numbers.filter(|numbers| numbers.len() == expected) {
+                        Some(numbers) => storage.scatter(i, numbers, flat),
+                        None => {
+                            let found = numbers.map(<[f32]>::len);
+                            problem.get_or_insert(Error::State { name, found, expected });
+                        }
+                    }
                 }
+                Ok(())
+            })?;
+            if let Some(problem) = problem {
+                return Err(problem);
             }
         }
-        Ok(())
+        self.refresh_working()
     }
 
-    fn state_views(&self) -> Result<Vec<(String, Tensor)>> {
+    /// What training changes: a name, the parameters, where they lie.
+    fn groups(&self) -> [(&'static str, &[Parameter], &Tensor, Storage); 3] {
         let (parameters, statistics) = (&self.graph.parameters, &self.graph.statistics);
-        let groups = [
-            ("parameters", views(parameters, &self.parameters)?),
-            ("momentum", views(parameters, &self.momentum)?),
-            ("statistics", views(statistics, &self.statistics)?),
-        ];
-        let named = groups.into_iter().flat_map(|(group, views)| {
-            let named = views.into_iter();
-            named.map(move |(name, view)| (format!("{group}.{name}"), view))
-        });
-        Ok(named.collect())
+        [
+            ("parameters", parameters, &self.parameters, self.storage.clone()),
+            ("momentum", parameters, &self.momentum, self.storage.clone()),
+            (
+                "statistics",
+                statistics,
+                &self.statistics,
+                Storage::described(statistics),
+            ),
+        ]
+    }
+
+    /// Rounds the parameters anew for the passes, where these have others.
+    fn refresh_working(&self) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Some(half) = &self.half {
+            dynaprune_ops::cuda::to_bf16(&self.parameters, &half.working)?;
+        }
+        Ok(())
     }
 
     /// Lets `fill` write the next batch: `samples` images [samples, h, w, c], normalised, and as
@@ -287,13 +395,12 @@ impl Net {
     /// # Errors
     /// If `samples` is 0 or above the capacity.
     pub fn load(&mut self, samples: usize, fill: impl FnOnce(&mut [f32], &mut [u32])) -> Result<()> {
-        if samples == 0 || samples > self.capacity {
-            return Err(Error::Batch {
-                capacity: self.capacity,
-                samples,
-            });
-        }
+        self.check_batch(samples)?;
         self.resize(samples)?;
+        #[cfg(feature = "cuda")]
+        if self.device().is_cuda() {
+            return self.load_to_gpu(samples, fill);
+        }
         let Views {
             activations, labels, ..
         } = &self.views;
@@ -306,7 +413,15 @@ impl Net {
         Ok(())
     }
 
-    /// Memory for a batch beside the one that the network computes on.
+    fn check_batch(&self, samples: usize) -> Result<()> {
+        let capacity = self.capacity;
+        match samples == 0 || samples > capacity {
+            true => Err(Error::Batch { capacity, samples }),
+            false => Ok(()),
+        }
+    }
+
+    /// Memory for a batch beside the one that the network computes on, on the CPU.
     ///
     /// # Errors
     /// If the memory cannot be had.
@@ -354,6 +469,10 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn forward(&mut self, mode: Mode) -> Result<&Tensor> {
+        #[cfg(feature = "cuda")]
+        if self.device().is_cuda() {
+            dynaprune_ops::cuda::allow_tf32(self.device(), self.precision == Precision::Tf32)?;
+        }
         let at = &self.views.activations;
         for (i, (node, layer)) in self.graph.nodes.iter().zip(&self.layers).enumerate() {
             let y = &at[i];
@@ -391,7 +510,7 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn evaluate(&mut self, loss: CrossEntropy, mode: Mode) -> Result<&Tensor> {
-        on_pool(|| self.forward_and_loss(loss, mode))?;
+        self.on_pool(|net| net.forward_and_loss(loss, mode))?;
         Ok(&self.views.statistics)
     }
 
@@ -407,7 +526,7 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn forward_backward(&mut self, loss: CrossEntropy) -> Result<&Tensor> {
-        on_pool(|| self.both_passes(loss))?;
+        self.on_pool(|net| net.both_passes(loss))?;
         Ok(&self.views.statistics)
     }
 
@@ -433,7 +552,7 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn gradient_norms(&mut self, of: Gradients) -> Result<&Tensor> {
-        on_pool(|| self.norms_of_samples(of))?;
+        self.on_pool(|net| net.norms_of_samples(of))?;
         Ok(&self.views.norms)
     }
 
@@ -448,16 +567,9 @@ impl Net {
         if let Some((dlogits, _)) = gradients.first() {
             CrossEntropy::default().sample_gradients(&logits, labels, dlogits)?;
         }
-        write(norms, |squares: &mut [f32]| {
-            squares.fill(0.0);
-            Ok(())
-        })?;
+        fill_zero(norms)?;
         self.backward(Of::Samples(of))?;
-        write(norms, |squares: &mut [f32]| {
-            squares.iter_mut().for_each(|square| *square = square.sqrt());
-            Ok(())
-        })?;
-        Ok(())
+        Ok(square_roots(norms)?)
     }
 
     /// One optimiser step with the gradients of the last backward pass.
@@ -465,6 +577,10 @@ impl Net {
     /// # Errors
     /// If an operation fails.
     pub fn step(&mut self, sgd: &Sgd) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if self.device().is_cuda() {
+            return self.step_on_gpu(sgd, None);
+        }
         Ok(sgd.step(&self.parameters, &self.gradients, &self.momentum)?)
     }
 
@@ -475,13 +591,13 @@ impl Net {
             let target = |i: usize| step.inputs.get(i).map(|t| (&targets[i], t.accumulate));
             match &node.op {
                 Op::Input | Op::Flatten { .. } => {}
-                Op::Conv { x, conv, dims, .. } => {
+                Op::Conv { x, conv, .. } => {
                     if self.transient[x.0] {
                         self.normalize_again(x.0, of)?;
                     }
                     match of {
                         Of::Batch => conv.grad_weight(&at[x.0], dy, held(layer.dweight.as_ref())?)?,
-                        Of::Samples(_) => conv.weight_gradient_squares(&at[x.0], dy, dims, squares)?,
+                        Of::Samples(_) => conv.weight_gradient_squares(&at[x.0], dy, weight(layer)?.dims(), squares)?,
                     }
                     if let Some((dx, accumulate)) = target(0) {
                         conv.grad_input(dy, weight(layer)?, dx, accumulate)?;
@@ -562,9 +678,18 @@ impl Net {
         Ok(())
     }
 
+    /// Runs a pass on a thread of the current pool: a caller outside it would be sent to sleep and woken at each operation. A
+    /// GPU's work is launched by the calling thread.
+    fn on_pool<R: Send>(&mut self, pass: impl FnOnce(&mut Self) -> R + Send) -> R {
+        match self.device().is_cuda() {
+            true => pass(self),
+            false => rayon::join(|| pass(self), || ()).0,
+        }
+    }
+
     /// The part of a flat tensor that holds a node's numbers for `samples` samples.
     fn view(&self, flat: &Tensor, node: usize, samples: usize) -> candle_core::Result<Tensor> {
-        let shape = [&[samples], self.graph.nodes[node].shape.as_slice()].concat();
+        let shape = [&[samples], self.shapes[node].as_slice()].concat();
         flat.narrow(0, 0, shape.iter().product())?.reshape(shape)
     }
 
@@ -607,9 +732,28 @@ impl Net {
     }
 }
 
-/// Runs a pass on a thread of the current pool: a caller outside it would be sent to sleep and woken at each operation.
-fn on_pool<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
-    rayon::join(pass, || ()).0
+/// Fills a tensor with zeros.
+fn fill_zero(tensor: &Tensor) -> candle_core::Result<()> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return dynaprune_ops::cuda::fill_zero(tensor);
+    }
+    write(tensor, |numbers: &mut [f32]| {
+        numbers.fill(0.0);
+        Ok(())
+    })
+}
+
+/// Replaces numbers by their square roots.
+fn square_roots(tensor: &Tensor) -> candle_core::Result<()> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return dynaprune_ops::cuda::square_roots(tensor);
+    }
+    write(tensor, |numbers: &mut [f32]| {
+        numbers.iter_mut().for_each(|number| *number = number.sqrt());
+        Ok(())
+    })
 }
 
 fn weight(layer: &Layer) -> Result<&Tensor> {
@@ -631,12 +775,12 @@ fn view(flat: &Tensor, offset: usize, shape: &[usize]) -> candle_core::Result<Te
     flat.narrow(0, offset, shape.iter().product())?.reshape(shape)
 }
 
-/// A flat vector of freshly initialised numbers. Each parameter draws from a stream of its own.
-fn initial(list: &[Parameter], seed: u64, device: &Device) -> Result<Tensor> {
-    let mut flat = Vec::new();
+/// Freshly initialised numbers of each parameter, one behind the other. Each draws from a stream of its own.
+fn initial(list: &[Parameter], seed: u64) -> Vec<f32> {
+    let mut numbers = Vec::new();
     for (index, parameter) in list.iter().enumerate() {
         let mut stream = Stream::new(seed, INIT, index as u64);
-        flat.extend((0..parameter.len()).map(|_| match parameter.init {
+        numbers.extend((0..parameter.len()).map(|_| match parameter.init {
             Init::Constant(value) => value,
             Init::Uniform { fan_in } => {
                 let bound = 1.0 / (fan_in as f64).sqrt();
@@ -644,27 +788,52 @@ fn initial(list: &[Parameter], seed: u64, device: &Device) -> Result<Tensor> {
             }
         }));
     }
-    let len = flat.len();
-    Ok(Tensor::from_vec(flat, len, device)?)
+    numbers
 }
 
-fn layers(
-    graph: &Graph,
-    parameters: &Tensor,
-    gradients: &Tensor,
-    statistics: &Tensor,
-    device: &Device,
-) -> Result<Vec<Layer>> {
+/// A flat vector with the numbers at their places.
+fn flat(storage: &Storage, numbers: &[f32], device: &Device) -> Result<Tensor> {
+    let mut stored = vec![0.0; storage.len()];
+    storage.scatter_all(numbers, &mut stored);
+    Ok(Tensor::from_vec(stored, storage.len(), device)?)
+}
+
+/// The shape of one sample at each node.
+fn shapes(graph: &Graph, device: &Device) -> Vec<Vec<usize>> {
+    let shape = |node: &Node| match (&node.op, node.shape.as_slice()) {
+        (Op::Input, &[h, w, c]) if device.is_cuda() => vec![h, w, gpu_channels(c)],
+        (_, shape) => shape.to_vec(),
+    };
+    graph.nodes.iter().map(shape).collect()
+}
+
+/// The flat vectors that operations have views of.
+struct Vectors<'a> {
+    storage: &'a Storage,
+    parameters: &'a Tensor,
+    gradients: &'a Tensor,
+    statistics: &'a Tensor,
+    half: Option<&'a Half>,
+}
+
+fn layers(graph: &Graph, vectors: &Vectors, device: &Device) -> Result<Vec<Layer>> {
+    let Vectors {
+        storage,
+        parameters,
+        gradients,
+        statistics,
+        half,
+    } = *vectors;
+    let working = half.map_or(parameters, |half| &half.working);
     let mut layers = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
         let mut layer = Layer::default();
-        let mut set_weight = |offset: usize, shape: &[usize]| -> Result<()> {
-            layer.weight = Some(view(parameters, offset, shape)?);
-            layer.dweight = Some(view(gradients, offset, shape)?);
-            Ok(())
-        };
         match node.op {
-            Op::Conv { weight, dims, .. } => set_weight(weight, &dims)?,
+            Op::Conv { weight, .. } => {
+                layer.weight = Some(storage.view(working, weight)?);
+                let gradients = half.map_or(gradients, |half| &half.gradients);
+                layer.dweight = Some(storage.view(gradients, weight)?);
+            }
             Op::BatchNorm {
                 affine,
                 running,
@@ -672,15 +841,17 @@ fn layers(
                 ..
             } => {
                 // Weight and bias, mean and variance are neighbours in their flat vectors.
-                set_weight(affine, &[2, channels])?;
+                layer.weight = Some(storage.pair(parameters, affine, channels)?);
+                layer.dweight = Some(storage.pair(gradients, affine, channels)?);
                 layer.running = Some(view(statistics, running, &[2, channels])?);
                 layer.saved = Some(Tensor::zeros((2, channels), DType::F32, device)?);
             }
-            Op::Linear { weight, bias, dims, .. } => {
-                set_weight(weight, &dims)?;
+            Op::Linear { weight, bias, .. } => {
+                layer.weight = Some(storage.view(working, weight)?);
+                layer.dweight = Some(storage.view(gradients, weight)?);
                 if let Some(bias) = bias {
-                    layer.bias = Some(view(parameters, bias, &dims[1..])?);
-                    layer.dbias = Some(view(gradients, bias, &dims[1..])?);
+                    layer.bias = Some(storage.view(parameters, bias)?);
+                    layer.dbias = Some(storage.view(gradients, bias)?);
                 }
             }
             _ => {}
@@ -766,6 +937,9 @@ fn plan(graph: &Graph) -> (Vec<Backward>, Vec<usize>) {
     }
     (plan, sizes)
 }
+
+#[cfg(feature = "cuda")]
+mod cuda;
 
 #[cfg(test)]
 mod tests {

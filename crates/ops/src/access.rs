@@ -8,8 +8,15 @@ use crate::scratch;
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Storage, Tensor, bail};
 use std::cell::Cell;
 
+/// What a tensor on any device may hold.
+#[cfg(feature = "cuda")]
+pub use crate::cuda::Number;
+/// What a tensor on any device may hold.
+#[cfg(not(feature = "cuda"))]
+pub trait Number {}
+
 /// An element type that the operations use: `f32` or `u32`.
-pub trait Element: Copy {
+pub trait Element: Copy + Number {
     /// The numbers of a storage of this type.
     fn slice(storage: &CpuStorage) -> Option<&[Self]>;
     /// The numbers of a storage of this type, to be changed.
@@ -18,6 +25,9 @@ pub trait Element: Copy {
 
 macro_rules! element {
     ($ty:ty, $variant:ident) => {
+        #[cfg(not(feature = "cuda"))]
+        impl Number for $ty {}
+
         impl Element for $ty {
             fn slice(storage: &CpuStorage) -> Option<&[Self]> {
                 let CpuStorage::$variant(data) = storage else {
@@ -39,11 +49,15 @@ macro_rules! element {
 element!(f32, F32);
 element!(u32, U32);
 
-/// Calls `f` with the numbers of a contiguous CPU tensor.
+/// Calls `f` with the numbers of a contiguous tensor; those on a GPU are copied from there.
 ///
 /// # Errors
-/// If the tensor is not on the CPU, of another type or not contiguous, and what `f` returns.
+/// If the tensor is of another type or not contiguous, and what `f` returns.
 pub fn read<T: Element, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -> Result<R> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        return f(&crate::cuda::copy_from(tensor)?);
+    }
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else {
         bail!("expected a tensor on the CPU, found {:?}", tensor.device())
@@ -51,11 +65,18 @@ pub fn read<T: Element, R>(tensor: &Tensor, f: impl FnOnce(&[T]) -> Result<R>) -
     f(contiguous(storage, layout)?)
 }
 
-/// Calls `f` with the numbers of a contiguous CPU tensor, to be changed in place.
+/// Calls `f` with the numbers of a contiguous tensor, to be changed in place; those on a GPU are copied from there and back.
 ///
 /// # Errors
 /// As [`read`].
 pub fn write<T: Element, R>(tensor: &Tensor, f: impl FnOnce(&mut [T]) -> Result<R>) -> Result<R> {
+    #[cfg(feature = "cuda")]
+    if tensor.device().is_cuda() {
+        let mut numbers = crate::cuda::copy_from(tensor)?;
+        let result = f(&mut numbers)?;
+        crate::cuda::copy_to(tensor, &numbers)?;
+        return Ok(result);
+    }
     let op = Write {
         f: Cell::new(Some(f)),
         result: Cell::new(None),
@@ -124,6 +145,17 @@ fn range(layout: &Layout) -> Result<(usize, usize)> {
         ),
     }
 }
+
+/// Returns what `call` gives if the tensor is on a GPU: where an operation chooses its back end.
+macro_rules! on_gpu {
+    ($tensor:expr => $call:expr) => {
+        #[cfg(feature = "cuda")]
+        if $tensor.device().is_cuda() {
+            return $call;
+        }
+    };
+}
+pub(crate) use on_gpu;
 
 /// Evaluates an expression with the named f32 tensors replaced by their numbers: those in the first
 /// list can be changed, those in the second are read. No two of the first may share memory.

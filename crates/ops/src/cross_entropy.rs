@@ -1,6 +1,10 @@
 //! Softmax cross-entropy, sample by sample.
 
-use crate::access::{contiguous, read, with};
+use crate::access::{contiguous, on_gpu, read, with};
+#[cfg(feature = "cuda")]
+use crate::cuda;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -67,6 +71,12 @@ impl CrossEntropy {
                 samples.dims()
             )
         }
+        if let Some(dlogits) = dlogits
+            && (dlogits.dims() != [n, classes] || weights.is_some_and(|w| w.dims() != [n]))
+        {
+            bail!("cross-entropy: expected a gradient [{n}, {classes}] and {n} weights")
+        }
+        on_gpu!(logits => cuda::cross_entropy::forward(self, logits, labels, weights, (samples, None), dlogits));
         let tasks = LOGITS.div_ceil(classes);
         let Some(dlogits) = dlogits else {
             return read(labels, |labels: &[u32]| {
@@ -78,9 +88,6 @@ impl CrossEntropy {
                 })
             });
         };
-        if dlogits.dims() != [n, classes] || weights.is_some_and(|w| w.dims() != [n]) {
-            bail!("cross-entropy: expected a gradient [{n}, {classes}] and {n} weights")
-        }
         let fill = |weights: Option<&[f32]>| {
             read(labels, |labels: &[u32]| {
                 with!([samples, dlogits] [logits] {
@@ -101,6 +108,30 @@ impl CrossEntropy {
         }
     }
 
+    /// As [`Self::forward`] for a batch of an epoch on a GPU: `samples` [epoch's samples, [`COLUMNS`]] has room for all of them,
+    /// and the batch's rows are those that `slot` names.
+    ///
+    /// # Errors
+    /// As [`Self::forward`], or if a tensor is not on the GPU.
+    #[cfg(feature = "cuda")]
+    pub fn forward_in_epoch(
+        self,
+        logits: &Tensor,
+        labels: &Tensor,
+        (samples, slot): (&Tensor, cuda::Slot),
+        dlogits: &Tensor,
+    ) -> Result<()> {
+        let (n, classes) = logits.dims2()?;
+        if classes == 0 || labels.dims() != [n] || dlogits.dims() != [n, classes] {
+            bail!(
+                "cross-entropy: expected {n} labels and a gradient [{n}, {classes}], found {:?} and {:?}",
+                labels.dims(),
+                dlogits.dims()
+            )
+        }
+        cuda::cross_entropy::forward(self, logits, labels, None, (samples, Some(slot)), Some(dlogits))
+    }
+
     /// Writes the gradient of each sample's own loss into `dlogits` [n, classes]: no mean, no weights. Without smoothing it
     /// is the vector whose norm is EL2N.
     ///
@@ -118,6 +149,7 @@ impl CrossEntropy {
                 dlogits.dims()
             )
         }
+        on_gpu!(logits => cuda::cross_entropy::sample_gradients(self, logits, labels, dlogits));
         read(labels, |labels: &[u32]| {
             with!([dlogits] [logits] {
                 let rows = logits.par_chunks_exact(classes).zip(labels).zip(dlogits.par_chunks_exact_mut(classes));
@@ -224,6 +256,23 @@ struct Differentiable {
     labels: Vec<u32>,
 }
 
+#[cfg(feature = "cuda")]
+impl Differentiable {
+    fn gradient_on_gpu(&self, logits: &Tensor, dlosses: &Tensor) -> Result<Tensor> {
+        let (n, device) = (logits.dim(0)?, logits.device());
+        let (dlogits, samples) = (
+            logits.zeros_like()?,
+            Tensor::zeros((n, COLUMNS), candle_core::DType::F32, device)?,
+        );
+        let labels = Tensor::from_slice(&self.labels, n, device)?;
+        // The operation gives the gradient of a mean.
+        let weights = (dlosses.contiguous()? * n as f64)?;
+        self.settings
+            .forward(logits, &labels, Some(&weights), &samples, Some(&dlogits))?;
+        Ok(dlogits)
+    }
+}
+
 impl CustomOp1 for Differentiable {
     fn name(&self) -> &'static str {
         "dynaprune-cross-entropy"
@@ -242,7 +291,21 @@ impl CustomOp1 for Differentiable {
         Ok((CpuStorage::F32(losses), Shape::from(n)))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, logits: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, classes) = layout.shape().dims2()?;
+        if classes == 0 {
+            bail!("cross-entropy: found logits without classes")
+        }
+        let losses = cuda::cross_entropy::losses_of_storage(self.settings, (logits, layout), &self.labels, classes)?;
+        Ok((losses, Shape::from(n)))
+    }
+
     fn bwd(&self, logits: &Tensor, _losses: &Tensor, dlosses: &Tensor) -> Result<Option<Tensor>> {
+        #[cfg(feature = "cuda")]
+        if logits.device().is_cuda() {
+            return self.gradient_on_gpu(logits, dlosses).map(Some);
+        }
         let (dx, dlosses) = (logits.zeros_like()?, dlosses.contiguous()?);
         let (classes, to) = (logits.dim(1)?, &dx);
         let from = &dlosses;

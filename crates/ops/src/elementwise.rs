@@ -1,6 +1,6 @@
 //! Sums and multiples of whole tensors.
 
-use crate::access::with;
+use crate::access::{on_gpu, with};
 use crate::simd::dispatch;
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
@@ -20,6 +20,7 @@ pub fn scale(x: &Tensor, factor: f32, y: &Tensor, accumulate: bool) -> Result<()
             y.dims()
         )
     }
+    on_gpu!(x => crate::cuda::elementwise::scale(x, factor, y, accumulate));
     with!([y] [x] {
         let parts = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
         parts.for_each(|(y, x)| if accumulate { add(factor, x, y) } else { write(factor, x, y) });

@@ -1,8 +1,12 @@
 //! The fully connected layer.
 
-use crate::access::{contiguous, with};
+use crate::access::{contiguous, on_gpu, with};
 use crate::conv2d::{self, Conv2d};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::squares;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 /// `y = x w + b`: [n, i] times [i, o] plus `[o]`. A convolution of 1 x 1 images.
@@ -17,11 +21,10 @@ impl Linear {
     /// # Errors
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
     pub fn forward(self, x: &Tensor, w: &Tensor, b: Option<&Tensor>, y: &Tensor) -> Result<()> {
+        check_bias("a bias", w, b)?;
+        on_gpu!(x => checked(x, w, y).and_then(|()| cuda::linear::forward(x, w, b, y)));
         POINTWISE.forward(&image(x)?, &kernel(w)?, &image(y)?)?;
         let Some(b) = b else { return Ok(()) };
-        if b.dims() != [w.dim(1)?] {
-            bail!("linear: expected a bias [{}], found {:?}", w.dim(1)?, b.dims())
-        }
         with!([y] [b] add_bias(b, y))
     }
 
@@ -38,18 +41,18 @@ impl Linear {
         db: Option<&Tensor>,
         dx: Option<&Tensor>,
     ) -> Result<()> {
+        check_bias("a gradient of the bias", w, db)?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            checked(x, dw, dy)?;
+            cuda::linear::grad_weight(x, dy, dw, db)?;
+            return dx.map_or(Ok(()), |dx| self.grad_input(dy, w, dx));
+        }
         POINTWISE.grad_weight(&image(x)?, &image(dy)?, &kernel(dw)?)?;
         if let Some(dx) = dx {
             self.grad_input(dy, w, dx)?;
         }
         let Some(db) = db else { return Ok(()) };
-        if db.dims() != [w.dim(1)?] {
-            bail!(
-                "linear: expected a gradient of the bias [{}], found {:?}",
-                w.dim(1)?,
-                db.dims()
-            )
-        }
         with!([db] [dy] {
             db.fill(0.0);
             for dy in dy.chunks_exact(db.len()) {
@@ -65,6 +68,7 @@ impl Linear {
     /// # Errors
     /// As [`Self::forward`].
     pub fn grad_input(self, dy: &Tensor, w: &Tensor, dx: &Tensor) -> Result<()> {
+        on_gpu!(dy => checked(dx, w, dy).and_then(|()| cuda::linear::grad_input(dy, w, dx)));
         POINTWISE.grad_input(&image(dy)?, &kernel(w)?, &image(dx)?, false)
     }
 
@@ -79,6 +83,7 @@ impl Linear {
             bail!("linear: found an input [{n}, {i}] and a gradient [{samples}, {o}]")
         }
         squares::check("linear", squares, n)?;
+        on_gpu!(x => cuda::linear::gradient_squares(x, dy, bias, squares));
         with!([squares] [x, dy] {
             // A bias is the weight of an input that is always 1.
             let one = if bias { 1.0 } else { 0.0 };
@@ -95,6 +100,24 @@ impl Linear {
     pub fn apply(self, x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
         x.contiguous()?.apply_op3(&w.contiguous()?, &b.contiguous()?, self)
     }
+}
+
+fn check_bias(what: &str, w: &Tensor, b: Option<&Tensor>) -> Result<()> {
+    let (_, o) = w.dims2()?;
+    match b.filter(|b| b.dims() != [o]) {
+        Some(b) => bail!("linear: expected {what} [{o}], found {:?}", b.dims()),
+        None => Ok(()),
+    }
+}
+
+/// Fails unless [n, i] times [i, o] is [n, o].
+#[cfg(feature = "cuda")]
+fn checked(x: &Tensor, w: &Tensor, y: &Tensor) -> Result<()> {
+    let ((n, i), (wi, o), found) = (x.dims2()?, w.dims2()?, y.dims2()?);
+    if i != wi || found != (n, o) || [n, i, o].contains(&0) {
+        bail!("linear: found [{n}, {i}] times [{wi}, {o}] for {found:?}")
+    }
+    Ok(())
 }
 
 fn image(x: &Tensor) -> Result<Tensor> {
@@ -137,6 +160,24 @@ impl CustomOp3 for Linear {
         conv2d::pointwise(contiguous(x, xl)?, [n, i], contiguous(w, wl)?, [wi, o], &mut y)?;
         add_bias(contiguous(b, bl)?, &mut y);
         Ok((CpuStorage::F32(y), Shape::from((n, o))))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        xl: &Layout,
+        w: &CudaStorage,
+        wl: &Layout,
+        b: &CudaStorage,
+        bl: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        let ((n, i), (wi, o)) = (xl.shape().dims2()?, wl.shape().dims2()?);
+        if i != wi || bl.dims() != [o] {
+            bail!("linear: found [{n}, {i}] times [{wi}, {o}] plus {:?}", bl.dims())
+        }
+        let y = cuda::linear::forward_of_storage((x, xl), (w, wl), (b, bl), [n, i, o])?;
+        Ok((y, Shape::from((n, o))))
     }
 
     fn bwd(

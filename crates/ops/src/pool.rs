@@ -1,7 +1,11 @@
 //! Pooling, channels last: maximum and mean of windows, and the mean over the image.
 
-use crate::access::{contiguous, with};
+use crate::access::{contiguous, on_gpu, with};
+#[cfg(feature = "cuda")]
+use crate::cuda::{self, pool::Windows};
 use crate::simd::dispatch;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -33,6 +37,7 @@ impl MaxPool {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
+        on_gpu!(x => cuda::pool::maxima(x, &self.on_gpu(dims), y));
         with!([y] [x] self.maxima(x, &dims, y))
     }
 
@@ -43,6 +48,7 @@ impl MaxPool {
     pub fn backward(self, x: &Tensor, dy: &Tensor, dx: &Tensor) -> Result<()> {
         let dims = self.checked(x, dy)?;
         self.checked(dx, dy)?;
+        on_gpu!(x => cuda::pool::spread_maxima(x, dy, &self.on_gpu(dims), dx));
         with!([dx] [x, dy] self.spread(x, dy, &dims, dx))
     }
 
@@ -61,6 +67,15 @@ impl MaxPool {
         }
         let (n, h, w, c) = x.dims4()?;
         Ok([n, h, w, c])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_gpu(self, dims: [usize; 4]) -> Windows {
+        Windows {
+            dims,
+            size: self.size,
+            stride: self.stride,
+        }
     }
 
     fn maxima(self, x: &[f32], dims: &[usize; 4], y: &mut [f32]) {
@@ -152,6 +167,14 @@ impl CustomOp1 for MaxPool {
         Ok((CpuStorage::F32(y), Shape::from(shape.to_vec())))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let shape = self.output_shape(layout.dims())?;
+        let (n, h, w, c) = layout.shape().dims4()?;
+        let y = cuda::pool::forward_of_storage("max_pool", (x, layout), &self.on_gpu([n, h, w, c]))?;
+        Ok((y, Shape::from(shape.to_vec())))
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let dx = x.zeros_like()?;
         self.backward(x, &dy.contiguous()?, &dx)?;
@@ -183,6 +206,7 @@ impl MeanPool {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
+        on_gpu!(x => cuda::pool::means(x, &self.on_gpu(dims), y));
         with!([y] [x] self.means(x, dims, y))
     }
 
@@ -192,6 +216,7 @@ impl MeanPool {
     /// As [`Self::forward`].
     pub fn backward(self, dy: &Tensor, dx: &Tensor) -> Result<()> {
         let dims = self.checked(dx, dy)?;
+        on_gpu!(dy => cuda::pool::spread_means(dy, &self.on_gpu(dims), dx));
         let [n, h, w, c] = dims;
         with!([dx] [dy] {
             let images = dx.par_chunks_mut(h * w * c).zip(dy.par_chunks(dy.len() / n));
@@ -214,6 +239,15 @@ impl MeanPool {
         }
         let (n, h, w, c) = x.dims4()?;
         Ok([n, h, w, c])
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_gpu(self, dims: [usize; 4]) -> Windows {
+        Windows {
+            dims,
+            size: self.size,
+            stride: self.stride,
+        }
     }
 
     fn means(self, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
@@ -281,6 +315,14 @@ impl CustomOp1 for MeanPool {
         Ok((CpuStorage::F32(y), Shape::from(shape.to_vec())))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let shape = self.output_shape(layout.dims())?;
+        let (n, h, w, c) = layout.shape().dims4()?;
+        let y = cuda::pool::forward_of_storage("mean_pool", (x, layout), &self.on_gpu([n, h, w, c]))?;
+        Ok((y, Shape::from(shape.to_vec())))
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let dx = x.zeros_like()?;
         self.backward(&dy.contiguous()?, &dx)?;
@@ -309,6 +351,7 @@ impl GlobalMean {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let (pixels, c) = global(x, y)?;
+        on_gpu!(x => cuda::pool::global_means(x, [y.dim(0)?, pixels, c], y));
         with!([y] [x] means(x, pixels, c, y))
     }
 
@@ -318,6 +361,7 @@ impl GlobalMean {
     /// As [`Self::forward`].
     pub fn backward(self, dy: &Tensor, dx: &Tensor) -> Result<()> {
         let (pixels, c) = global(dx, dy)?;
+        on_gpu!(dy => cuda::pool::spread_global_means(dy, [dy.dim(0)?, pixels, c], dx));
         with!([dx] [dy] {
             dx.par_chunks_mut(pixels * c).zip(dy.par_chunks(c)).for_each(|(dx, dy)| {
                 for dx in dx.chunks_exact_mut(c) {
@@ -348,6 +392,13 @@ impl CustomOp1 for GlobalMean {
         let mut y = vec![0.0; n * c];
         means(contiguous(x, layout)?, h * w, c, &mut y);
         Ok((CpuStorage::F32(y), Shape::from((n, c))))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let (n, h, w, c) = layout.shape().dims4()?;
+        let y = cuda::pool::global_means_of_storage((x, layout), [n, h * w, c])?;
+        Ok((y, Shape::from((n, c))))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {

@@ -1,6 +1,6 @@
 //! Stochastic gradient descent with momentum, as PyTorch's `torch.optim.SGD`.
 
-use crate::access::with;
+use crate::access::{on_gpu, with};
 use crate::simd::dispatch;
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
@@ -32,6 +32,31 @@ impl Sgd {
     /// # Errors
     /// If the tensors differ in size or are not contiguous f32 tensors on the CPU.
     pub fn step(&self, weights: &Tensor, gradient: &Tensor, buffer: &Tensor) -> Result<()> {
+        self.check(weights, gradient, buffer)?;
+        on_gpu!(weights => crate::cuda::sgd::step(self, weights, gradient, buffer, crate::cuda::Mixed::default()));
+        with!([weights, buffer] [gradient] {
+            let parts = weights.par_chunks_mut(CHUNK).zip(buffer.par_chunks_mut(CHUNK));
+            parts.zip(gradient.par_chunks(CHUNK)).for_each(|((w, b), g)| update(self, w, b, g));
+        })
+    }
+
+    /// The step with what half precision needs beside the f32 numbers, on a GPU.
+    ///
+    /// # Errors
+    /// As [`Self::step`], or if a tensor is not on the GPU.
+    #[cfg(feature = "cuda")]
+    pub fn step_mixed(
+        &self,
+        weights: &Tensor,
+        gradient: &Tensor,
+        buffer: &Tensor,
+        mixed: crate::cuda::Mixed,
+    ) -> Result<()> {
+        self.check(weights, gradient, buffer)?;
+        crate::cuda::sgd::step(self, weights, gradient, buffer, mixed)
+    }
+
+    fn check(&self, weights: &Tensor, gradient: &Tensor, buffer: &Tensor) -> Result<()> {
         if weights.elem_count() != gradient.elem_count() || weights.elem_count() != buffer.elem_count() {
             bail!(
                 "sgd: {} weights, {} gradients, {} in the buffer",
@@ -40,10 +65,7 @@ impl Sgd {
                 buffer.elem_count()
             )
         }
-        with!([weights, buffer] [gradient] {
-            let parts = weights.par_chunks_mut(CHUNK).zip(buffer.par_chunks_mut(CHUNK));
-            parts.zip(gradient.par_chunks(CHUNK)).for_each(|((w, b), g)| update(self, w, b, g));
-        })
+        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use crate::recipe::fractions;
 use crate::static_scores::{ScoreSpec, Scorer};
 use crate::table::{Table, parse};
 use crate::training::{
-    Budget, FIRST_ROUNDS, FirstRound, Precision, SCORE_SOURCES, SCORES, Schedule, Score, ScoreSource, Scoring, Training,
+    Budget, FIRST_ROUNDS, FirstRound, PRECISIONS, Precision, SCORE_SOURCES, SCORES, Schedule, Score, ScoreSource,
+    Scoring, Training,
 };
 use std::path::Path;
 
@@ -258,7 +259,7 @@ fn training(mut table: Table) -> Result<Training> {
             Some(Budget::Epochs),
             &[("epochs", Budget::Epochs), ("steps", Budget::Steps)],
         )?,
-        precision: table.word("precision", Some(Precision::F32), &[("f32", Precision::F32)])?,
+        precision: table.word("precision", Some(Precision::F32), PRECISIONS)?,
         evaluate_every: table.int("evaluate_every", Some(1), 1, u64::from(epochs))? as u32,
     };
     table.finish()?;

@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, Entry, MethodEntry, OptionKind, OptionSpec};
 use crate::cell::FULL_SHORT;
 use crate::changes::Uses;
 use crate::choice::{Choice, Value as OptionValue};
-use crate::training::{FIRST_ROUNDS, SCORE_SOURCES, SCORES};
+use crate::training::{FIRST_ROUNDS, PRECISIONS, SCORE_SOURCES, SCORES};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -193,7 +193,7 @@ fn training() -> Value {
                     "What is held equal between methods.",
                 ),
             ),
-            ("precision", usual(json!({ "enum": ["f32"] }), json!("f32"))),
+            ("precision", usual(words(PRECISIONS), json!("f32"))),
             (
                 "evaluate_every",
                 about(

@@ -82,7 +82,29 @@ pub enum Budget {
 pub enum Precision {
     /// 32-bit throughout.
     F32,
+    /// 32-bit, but the factors of convolutions are rounded to 10 bits (TF32). GPUs only.
+    Tf32,
+    /// Activations and the factors of products in bfloat16; parameters, statistics and sums in 32 bits. GPUs only.
+    Bf16,
 }
+
+impl Precision {
+    /// Its name in a profile.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        PRECISIONS
+            .iter()
+            .find(|(_, precision)| *precision == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+/// Each precision by its name in a profile.
+pub(crate) const PRECISIONS: &[(&str, Precision)] = &[
+    ("f32", Precision::F32),
+    ("tf32", Precision::Tf32),
+    ("bf16", Precision::Bf16),
+];
 
 /// How samples are selected, as far as the method uses it: what it does not use is absent, so that
 /// it cannot change the cell's id.

@@ -1,12 +1,15 @@
 //! One network on one data set: training passes and passes that only look.
 
+#[cfg(feature = "cuda")]
+mod gpu;
+
 use crate::error::{Error, Result};
 use crate::snapshot::Snapshot;
 use candle_core::Device;
 use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization, fill_batch};
-use dynaprune_models::{Batch, Gradients, Input, Mode, Net, find};
+use dynaprune_models::{Batch, Gradients, Input, Mode, Net, Precision, find};
 use dynaprune_ops::{CrossEntropy, Sgd, column, read};
-use dynaprune_spec::Cell;
+use dynaprune_spec::{Cell, Precision as Asked};
 
 /// What one pass tells of one sample; see [`column`].
 pub(crate) type Sample<'a> = &'a [f32; column::COLUMNS];
@@ -14,10 +17,8 @@ pub(crate) type Sample<'a> = &'a [f32; column::COLUMNS];
 /// A network with the data it is trained and tested on.
 pub(crate) struct Engine<'a> {
     net: Net,
-    /// The batch that is filled while the network computes on another, and what it holds: these images, drawn for this.
-    next: Batch,
-    held: Vec<u32>,
-    held_for: Option<(Split, Option<u64>)>,
+    place: Place,
+    batch_size: usize,
     dataset: &'a Dataset,
     normalization: Normalization,
     augmentation: Augmentation,
@@ -26,6 +27,38 @@ pub(crate) struct Engine<'a> {
     sgd: Sgd,
     /// The learning rate that the schedule multiplies.
     learning_rate: f64,
+}
+
+/// Where batches are made.
+enum Place {
+    Cpu(Ahead),
+    #[cfg(feature = "cuda")]
+    Gpu(gpu::Resident),
+}
+
+/// The batch that is filled while the network computes on another, and what it holds: these images, drawn for this.
+struct Ahead {
+    batch: Batch,
+    held: Vec<u32>,
+    held_for: Option<(Split, Option<u64>)>,
+}
+
+/// Training steps of one epoch that follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Steps<'s> {
+    /// The images, a batch after the other.
+    pub(crate) indices: &'s [u32],
+    /// For each step, the factor on the learning rate.
+    pub(crate) factors: &'s [f64],
+    /// The epoch, the first being 0: it names the augmentation.
+    pub(crate) epoch: u32,
+}
+
+impl<'s> Steps<'s> {
+    /// The images of each step, and the factor on its learning rate.
+    fn each(&self, batch: usize) -> impl Iterator<Item = (&'s [u32], f64)> {
+        self.indices.chunks(batch).zip(self.factors.iter().copied())
+    }
 }
 
 /// Which images a pass looks at.
@@ -37,7 +70,7 @@ pub(crate) enum Split {
 
 impl<'a> Engine<'a> {
     /// `largest` is the length of the longest list of samples that a pass will be over.
-    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset, largest: usize) -> Result<Self> {
+    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset, largest: usize, device: &Device) -> Result<Self> {
         let name = &cell.model.name;
         let model = find(name).ok_or_else(|| Error::UnknownModel {
             name: name.clone(),
@@ -62,15 +95,35 @@ impl<'a> Engine<'a> {
         let graph = (model.build)(input, usize::try_from(width).unwrap_or(0))?;
         let training = &cell.training;
         // No pass is longer than the longest list of samples.
-        let capacity = (training.batch_size as usize).min(largest);
-        let net = Net::new(graph, capacity, cell.seed, &Device::Cpu)?;
+        let batch_size = (training.batch_size as usize).min(largest);
+        let precision = match training.precision {
+            Asked::F32 => Precision::F32,
+            Asked::Tf32 => Precision::Tf32,
+            Asked::Bf16 => Precision::Bf16,
+        };
+        let normalization = Normalization::of(&dataset.train);
+        let net = |capacity| Net::with_precision(graph, capacity, cell.seed, device, precision);
+        #[cfg(feature = "cuda")]
+        let (net, place) = if device.is_cuda() {
+            let resident = gpu::Resident::new(dataset, &normalization, largest, batch_size, device)?;
+            (net(gpu::capacity(batch_size, largest))?, Place::Gpu(resident))
+        } else {
+            let net = net(batch_size)?;
+            let ahead = Ahead::new(&net)?;
+            (net, Place::Cpu(ahead))
+        };
+        #[cfg(not(feature = "cuda"))]
+        let (net, place) = {
+            let net = net(batch_size)?;
+            let ahead = Ahead::new(&net)?;
+            (net, Place::Cpu(ahead))
+        };
         Ok(Self {
-            next: net.spare_batch()?,
-            held: Vec::with_capacity(capacity),
-            held_for: None,
             net,
+            place,
+            batch_size,
             dataset,
-            normalization: Normalization::of(&dataset.train),
+            normalization,
             augmentation: Augmentation {
                 crop_padding: training.crop_padding as usize,
                 horizontal_flip: training.horizontal_flip,
@@ -106,35 +159,62 @@ impl<'a> Engine<'a> {
         Ok(self.net.restore(|name| snapshot.f32s(name).ok())?)
     }
 
+    /// Samples of a training step.
     pub(crate) fn batch_size(&self) -> usize {
-        self.net.capacity()
+        self.batch_size
     }
 
-    /// One training step on the images `indices`, augmented as epoch `epoch` has it, with `factor`
-    /// times the learning rate; `each` gets what the forward pass tells of each, in order.
+    /// Training steps; `done` gets what the forward pass of each told of its samples, in order. Gives how many were taken:
+    /// before each, `stops` is asked.
     ///
-    /// The images `next` are loaded meanwhile: they must be those of the next step, or none.
+    /// On a GPU `done` is called when all have been taken, so that none waits for the host.
     pub(crate) fn train(
         &mut self,
-        indices: &[u32],
-        next: &[u32],
-        epoch: u32,
-        factor: f64,
-        each: impl FnMut(Sample),
-    ) -> Result<()> {
+        steps: Steps,
+        stops: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(&[[f32; column::COLUMNS]]) -> Result<()>,
+    ) -> Result<usize> {
         let draw = Draw {
             augmentation: self.augmentation,
             seed: self.seed,
-            epoch: u64::from(epoch),
+            epoch: u64::from(steps.epoch),
         };
-        self.sgd.learning_rate = (self.learning_rate * factor) as f32;
-        let (loss, sgd) = (self.loss, self.sgd);
-        let samples = self.pass(Split::Train, indices, next, Some(&draw), |net| {
-            let samples = net.forward_backward(loss)?.clone();
-            net.step(&sgd)?;
-            Ok(samples)
-        })?;
-        report(&samples, each)
+        #[cfg(feature = "cuda")]
+        if let Place::Gpu(resident) = &mut self.place {
+            let rates = steps.factors.iter().map(|factor| (self.learning_rate * factor) as f32);
+            let recipe = gpu::Recipe {
+                loss: self.loss,
+                sgd: self.sgd,
+                rates: rates.collect(),
+            };
+            return resident.train(&mut self.net, steps, &draw, &recipe, stops, done);
+        }
+        let loss = self.loss;
+        let mut taken = 0;
+        let mut batches = steps.each(self.batch_size).peekable();
+        while let Some((indices, factor)) = batches.next() {
+            if stops() {
+                break;
+            }
+            let next = batches.peek().map_or(&[][..], |(next, _)| next);
+            let sgd = Sgd {
+                learning_rate: (self.learning_rate * factor) as f32,
+                ..self.sgd
+            };
+            let samples = self.pass(Split::Train, indices, next, Some(&draw), |net| {
+                let samples = net.forward_backward(loss)?.clone();
+                net.step(&sgd)?;
+                Ok(samples)
+            })?;
+            taken += 1;
+            let mut told = Ok(());
+            read(&samples, |samples: &[f32]| {
+                told = done(samples.as_chunks().0);
+                Ok(())
+            })?;
+            told?;
+        }
+        Ok(taken)
     }
 
     /// A pass in evaluation mode and without augmentation over the images `indices`; `each` gets
@@ -146,6 +226,10 @@ impl<'a> Engine<'a> {
         stops: &dyn Fn() -> bool,
         mut each: impl FnMut(Sample),
     ) -> Result<bool> {
+        #[cfg(feature = "cuda")]
+        if let Place::Gpu(resident) = &mut self.place {
+            return resident.look(&mut self.net, split, indices, self.loss, stops, each);
+        }
         let loss = self.loss;
         let mut batches = indices.chunks(self.batch_size()).peekable();
         while let Some(batch) = batches.next() {
@@ -170,6 +254,10 @@ impl<'a> Engine<'a> {
         stops: &dyn Fn() -> bool,
         mut each: impl FnMut(f32),
     ) -> Result<bool> {
+        #[cfg(feature = "cuda")]
+        if let Place::Gpu(resident) = &mut self.place {
+            return resident.gradient_norms(&mut self.net, indices, of, stops, each);
+        }
         let mut batches = indices.chunks(self.batch_size()).peekable();
         while let Some(batch) = batches.next() {
             if stops() {
@@ -196,6 +284,12 @@ impl<'a> Engine<'a> {
         draw: Option<&Draw>,
         compute: impl FnOnce(&mut Net) -> Result<R> + Send,
     ) -> Result<R> {
+        #[cfg_attr(not(feature = "cuda"), allow(irrefutable_let_patterns))]
+        let Place::Cpu(ahead) = &mut self.place else {
+            return Err(Error::Candle(candle_core::Error::Msg(
+                "batches are made on the GPU".to_owned(),
+            )));
+        };
         let images: &Images = match split {
             Split::Train => &self.dataset.train,
             Split::Test => &self.dataset.test,
@@ -210,21 +304,31 @@ impl<'a> Engine<'a> {
             })?)
         };
         let purpose = Some((split, draw.map(|draw| draw.epoch)));
-        if self.held != indices || self.held_for != purpose {
-            load(indices, &mut self.next)?;
+        if ahead.held != indices || ahead.held_for != purpose {
+            load(indices, &mut ahead.batch)?;
         }
-        self.net.exchange(&mut self.next)?;
-        self.held_for = None;
-        self.held.clear();
-        let (net, batch) = (&mut self.net, &mut self.next);
+        self.net.exchange(&mut ahead.batch)?;
+        ahead.held_for = None;
+        ahead.held.clear();
+        let (net, batch) = (&mut self.net, &mut ahead.batch);
         let (result, loaded) = rayon::join(
             || compute(net),
             || if next.is_empty() { Ok(()) } else { load(next, batch) },
         );
         loaded?;
-        self.held.extend(next);
-        self.held_for = purpose;
+        ahead.held.extend(next);
+        ahead.held_for = purpose;
         result
+    }
+}
+
+impl Ahead {
+    fn new(net: &Net) -> Result<Self> {
+        Ok(Self {
+            batch: net.spare_batch()?,
+            held: Vec::with_capacity(net.capacity()),
+            held_for: None,
+        })
     }
 }
 

@@ -10,13 +10,14 @@
 //! Everything random comes from streams named by the seed, the epoch and the sample, so that a run
 //! is a function of its cell.
 
-use crate::engine::{Engine, Sample, Split};
+use crate::engine::{Engine, Sample, Split, Steps};
 use crate::error::{Error, Result};
 use crate::history::{History, bits, traced_positions};
 use crate::pruning::{self, Pruning};
 use crate::record::{Clock, EpochRecord, RunRecord, Watch};
 use crate::schedule;
 use crate::snapshot::{Snapshot, of_length, wrong};
+use candle_core::Device;
 use dynaprune_datasets::{Dataset, class_balanced_subset};
 use dynaprune_ops::column;
 use dynaprune_random::{Purpose, Stream};
@@ -24,7 +25,7 @@ use dynaprune_spec::Cell;
 
 const SHUFFLE: Purpose = Purpose::new("shuffle");
 
-/// Runs a cell, from its beginning or from a state that `watch` has kept of it.
+/// Runs a cell on the CPU, from its beginning or from a state that `watch` has kept of it.
 ///
 /// `dataset` is the whole data set; the run takes the subset that the cell names. `scores` are those
 /// of a `static` method. Work runs on the current rayon pool; the result does not depend on its size, nor, but for the
@@ -34,8 +35,25 @@ const SHUFFLE: Purpose = Purpose::new("shuffle");
 /// If the cell does not fit the data set, or names a network or method that does not exist; [`Error::Stopped`] if `watch`
 /// stopped it.
 pub fn run(cell: &Cell, dataset: &Dataset, scores: Option<&Scores>, watch: &mut dyn Watch) -> Result<RunRecord> {
+    run_on(&Device::Cpu, cell, dataset, scores, watch)
+}
+
+/// As [`run`], on any device: the CPU, or a GPU from `dynaprune_ops::cuda::device` (feature `cuda`).
+///
+/// The states that it keeps are the same on every device: a run may go on elsewhere, though not with the same bits.
+///
+/// # Errors
+/// As [`run`], or if the device does not compute in the cell's precision.
+pub fn run_on(
+    device: &Device,
+    cell: &Cell,
+    dataset: &Dataset,
+    scores: Option<&Scores>,
+    watch: &mut dyn Watch,
+) -> Result<RunRecord> {
     let mut clock = Clock::start();
-    let (mut run, is_resumed) = begun(cell, dataset, scores.map(|scores| scores.scores), watch, Run::restore)?;
+    let static_scores = scores.map(|scores| scores.scores);
+    let (mut run, is_resumed) = begun(device, cell, dataset, static_scores, watch, Run::restore)?;
     if let Some(scores) = scores.filter(|_| !is_resumed) {
         run.record.scoring_seconds = scores.seconds;
         run.record.scoring_flops = scores.flops;
@@ -59,6 +77,7 @@ pub fn run(cell: &Cell, dataset: &Dataset, scores: Option<&Scores>, watch: &mut 
 
 /// A run that goes on from the newest state that `watch` has kept and that `restore` finds fit, and whether there was one.
 pub(crate) fn begun<'a>(
+    device: &Device,
     cell: &'a Cell,
     dataset: &'a Dataset,
     static_scores: Option<&[f32]>,
@@ -66,13 +85,13 @@ pub(crate) fn begun<'a>(
     mut restore: impl FnMut(&mut Run<'a>, &Snapshot) -> Result<()>,
 ) -> Result<(Run<'a>, bool)> {
     while let Some(snapshot) = watch.saved() {
-        let mut run = Run::new(cell, dataset, static_scores)?;
+        let mut run = Run::new(device, cell, dataset, static_scores)?;
         match restore(&mut run, &snapshot) {
             Ok(()) => return Ok((run, true)),
             Err(error) => watch.refused(&error),
         }
     }
-    Ok((Run::new(cell, dataset, static_scores)?, false))
+    Ok((Run::new(device, cell, dataset, static_scores)?, false))
 }
 
 /// Scores made before training, and what they cost: the run is charged with it.
@@ -170,7 +189,12 @@ struct OpenEpoch {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new(cell: &'a Cell, dataset: &'a Dataset, static_scores: Option<&[f32]>) -> Result<Self> {
+    pub(crate) fn new(
+        device: &Device,
+        cell: &'a Cell,
+        dataset: &'a Dataset,
+        static_scores: Option<&[f32]>,
+    ) -> Result<Self> {
         let train = training_samples(cell, dataset)?;
         let test = subset(cell, dataset, &dataset.test.labels, cell.dataset.test_samples, "test")?;
         Pruning::check(cell, train.len(), static_scores)?;
@@ -186,7 +210,7 @@ impl<'a> Run<'a> {
                 ),
             });
         }
-        let engine = Engine::new(cell, dataset, train.len().max(test.len()))?;
+        let engine = Engine::new(cell, dataset, train.len().max(test.len()), device)?;
         let record = RunRecord {
             train_samples: train.len() as u64,
             kept: pruning.kept() as u64,
@@ -381,46 +405,52 @@ impl<'a> Run<'a> {
         let score = self.pruning.training_score();
         let batch = self.engine.batch_size();
         let steps = order.len().div_ceil(batch);
-        let indices: Vec<u32> = order.iter().map(|&p| self.train[p as usize]).collect();
+        let taken = self.open.step;
+        // With a fixed number of steps the last pass may end early.
+        let allowed = self
+            .fixed_steps
+            .map_or(u64::MAX, |total| total.saturating_sub(self.steps));
+        let due = (steps.saturating_sub(taken) as u64).min(allowed) as usize;
+        let factors: Vec<f64> = (0..due)
+            .map(|i| self.factor(epoch, taken + i, steps, i as u64))
+            .collect();
+        let positions = order.get(taken * batch..).unwrap_or_default();
+        let indices: Vec<u32> = positions.iter().map(|&p| self.train[p as usize]).collect();
+        let steps = Steps {
+            indices: &indices,
+            factors: &factors,
+            epoch,
+        };
+        let learning_rate = self.cell.training.learning_rate;
+        let (open, pruning, seen, total) = (&mut self.open, &mut self.pruning, &mut self.seen, &mut self.steps);
+        let mut batches = positions.chunks(batch).zip(&factors);
         let mut scores = Vec::with_capacity(batch);
-        let mut batches = indices.chunks(batch).skip(self.open.step).peekable();
-        for (step, positions) in order.chunks(batch).enumerate().skip(self.open.step) {
-            // With a fixed number of steps the last pass may end early.
-            if self.fixed_steps == Some(self.steps) {
-                break;
-            }
-            if stops() {
-                return Ok(false);
-            }
-            let indices = batches.next().unwrap_or_default();
-            let last = self.fixed_steps == Some(self.steps + 1);
-            let next = batches.peek().copied().filter(|_| !last).unwrap_or_default();
+        let done = self.engine.train(steps, stops, &mut |samples| {
+            let Some((positions, factor)) = batches.next() else {
+                return Ok(());
+            };
             scores.clear();
-            let factor = self.factor(epoch, step, steps);
-            let mut at = positions.iter();
-            let open = &mut self.open;
-            self.engine.train(indices, next, epoch, factor, |sample| {
-                if let Some(&position) = at.next() {
-                    each(position, sample);
-                }
+            for (&position, sample) in positions.iter().zip(samples) {
+                each(position, sample);
                 open.loss += f64::from(sample[column::LOSS]);
                 open.correct += f64::from(sample[column::CORRECT]);
                 if let Some(score) = score {
                     scores.push(pruning::value(score, sample));
                 }
-            })?;
+                seen[position as usize] = true;
+            }
             if score.is_some() {
-                self.pruning.observe(positions, &scores)?;
+                pruning.observe(positions, &scores)?;
             }
-            for &p in positions {
-                self.seen[p as usize] = true;
-            }
-            self.steps += 1;
-            self.open.step += 1;
-            let record = &mut self.open.record;
-            record.steps += 1;
-            record.samples += positions.len() as u64;
-            record.learning_rate = self.cell.training.learning_rate * factor;
+            *total += 1;
+            open.step += 1;
+            open.record.steps += 1;
+            open.record.samples += positions.len() as u64;
+            open.record.learning_rate = learning_rate * factor;
+            Ok(())
+        })?;
+        if done < due {
+            return Ok(false);
         }
         let OpenEpoch {
             record, loss, correct, ..
@@ -430,13 +460,13 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
-    /// The factor on the learning rate at a step. With a fixed number of steps the schedule is
+    /// The factor on the learning rate at a step, `ahead` steps from now. With a fixed number of steps the schedule is
     /// stretched over the passes, so that it ends with the last step.
-    fn factor(&self, epoch: u32, step: usize, steps: usize) -> f64 {
+    fn factor(&self, epoch: u32, step: usize, steps: usize, ahead: u64) -> f64 {
         let epochs = f64::from(self.cell.training.epochs);
         let position = match self.fixed_steps {
             None => f64::from(epoch) + step as f64 / steps as f64,
-            Some(total) => self.steps as f64 * epochs / total as f64,
+            Some(total) => (self.steps + ahead) as f64 * epochs / total as f64,
         };
         schedule::factor(&self.cell.training.schedule, position, epochs)
     }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::record::{Clock, Watch};
 use crate::run::{Run, begun, training_samples};
 use crate::snapshot::{Snapshot, of_length};
+use candle_core::Device;
 use dynaprune_datasets::{Dataset, Normalization, fill_batch};
 use dynaprune_models::Gradients;
 use dynaprune_ops::column;
@@ -31,7 +32,7 @@ pub struct Measured {
     pub flops: f64,
 }
 
-/// Makes the measurements of one training run: all of `measurements` must have the same cell, on full data.
+/// Makes the measurements of one training run on the CPU: all of `measurements` must have the same cell, on full data.
 ///
 /// The run goes on for as many epochs as the longest measurement needs. `watch` is told of each epoch, and may stop the run
 /// and have it go on later.
@@ -40,6 +41,19 @@ pub struct Measured {
 /// If the measurements have different cells, an unknown scorer or option; if the cell does not fit the data set; if the
 /// loss stops being a number; or [`Error::Stopped`] if `watch` stopped it.
 pub fn measure(measurements: &[Measurement], dataset: &Dataset, watch: &mut dyn Watch) -> Result<Vec<Measured>> {
+    measure_on(&Device::Cpu, measurements, dataset, watch)
+}
+
+/// As [`measure`], on any device, as [`run_on`](crate::run_on).
+///
+/// # Errors
+/// As [`measure`], or if the device does not compute in the cell's precision.
+pub fn measure_on(
+    device: &Device,
+    measurements: &[Measurement],
+    dataset: &Dataset,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Measured>> {
     let Some(first) = measurements.first() else {
         return Ok(Vec::new());
     };
@@ -55,7 +69,7 @@ pub fn measure(measurements: &[Measurement], dataset: &Dataset, watch: &mut dyn 
         .map(|wanted| Account::new(*wanted, samples.len()))
         .collect();
     if wanted.iter().any(|wanted| wanted.epochs(cell).is_some()) {
-        train(cell, dataset, &mut accounts, watch)?;
+        train(device, cell, dataset, &mut accounts, watch)?;
     }
     accounts
         .into_iter()
@@ -323,9 +337,15 @@ impl Account {
 }
 
 /// Trains for as many epochs as any of the accounts watches, from the beginning or from a state that `watch` has kept.
-fn train(cell: &Cell, dataset: &Dataset, accounts: &mut [Account], watch: &mut dyn Watch) -> Result<()> {
+fn train(
+    device: &Device,
+    cell: &Cell,
+    dataset: &Dataset,
+    accounts: &mut [Account],
+    watch: &mut dyn Watch,
+) -> Result<()> {
     let mut progress = Progress::default();
-    let (mut run, is_resumed) = begun(cell, dataset, None, watch, |run, snapshot| {
+    let (mut run, is_resumed) = begun(device, cell, dataset, None, watch, |run, snapshot| {
         progress = Progress::restored(snapshot, accounts)?;
         run.restore_training(snapshot)
     })?;

@@ -7,6 +7,7 @@ use crate::failure::Stopped;
 use crate::keeper::{Keeper, identity};
 use crate::lease::{Claim, Leases};
 use crate::library::Library;
+use crate::machine::Compute;
 use crate::progress::Progress;
 use crate::rows::{Provenance, rows};
 use crate::score_store::{self, ScoreStore, Scored};
@@ -40,7 +41,9 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     let work = Work::of(&cell, &library.size(&cell.dataset)?)?;
     let dataset = library.get(&cell.dataset)?;
     let scores = scores(&cell, &row, dataset, &results)?;
-    let by = Provenance::here(!args.untimed);
+    let compute = Compute::on(args.device)?;
+    compute.check(cell.training.precision)?;
+    let by = Provenance::here(&compute, !args.untimed);
     let scores = scores.map(|scored| scored.timed_by(&by));
     let scores = scores.as_ref().map(Scored::scores);
 
@@ -62,7 +65,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     );
     let every = args.checkpoint_every;
     let mut keeper = Keeper::new(watch, &progress, checkpoints, every, (stop, &lease), &by);
-    let record = match dynaprune_train::run(&cell, dataset, scores.as_ref(), &mut keeper) {
+    let record = match dynaprune_train::run_on(&compute.device, &cell, dataset, scores.as_ref(), &mut keeper) {
         Err(Error::Stopped { .. }) if keeper.stops() => return Err(Stopped.into()),
         record => record?,
     };

@@ -6,7 +6,7 @@ use crate::cmd::{from_run, report};
 use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
 use crate::library::Library;
-use crate::machine;
+use crate::machine::{self, Compute};
 use crate::plan::{Plan, with_counted};
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     profile: Option<String>,
     /// What computes
     #[arg(long, value_enum, default_value_t = Device::Auto)]
-    device: Device,
+    pub(crate) device: Device,
     /// Repetitions, with the seeds 0, 1, ... [default: as many as the profile says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: Option<u32>,
@@ -316,6 +316,10 @@ fn make_runs(
     if to_do == 0 {
         return Ok(Vec::new());
     }
+    let compute = Compute::on(args.device)?;
+    for run in plan.to_do() {
+        compute.check(run.cell.training.precision)?;
+    }
     // So should a folder that cannot be written.
     results.prepare()?;
     let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
@@ -323,7 +327,8 @@ fn make_runs(
         retry_failed: args.retry_failed,
         checkpoint_every: args.checkpoint_every,
         stop,
-        by: Provenance::here(!args.untimed),
+        by: Provenance::here(&compute, !args.untimed),
+        compute,
     };
     let made = Sweep::new(library, results, store, settings, progress).runs(plan, &|id| files.path(id));
     if made.as_ref().is_err_and(anyhow::Error::is::<Stopped>) {

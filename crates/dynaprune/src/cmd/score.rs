@@ -4,14 +4,15 @@ use crate::catalog::{catalog, scorer_label};
 use crate::cmd::reproduce::Device;
 use crate::failure::{BadInput, paint};
 use crate::library::Library;
+use crate::machine::{self, Compute};
 use crate::plan::Tables;
+use crate::profiles;
 use crate::progress::Progress;
 use crate::rows::Provenance;
 use crate::score_store::{self, ScoreStore, Scored};
 use crate::signals::Stop;
 use crate::sweep::{Settings, Sweep};
 use crate::workspace::Workspace;
-use crate::{machine, profiles};
 use anyhow::{Result, anyhow};
 use dynaprune_datasets::synthetic::{Difficulty, SyntheticOptions, generate};
 use dynaprune_report::Results;
@@ -87,13 +88,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         library.get(&spec.dataset)?;
     }
     let tables = Tables::new(specs.clone(), &store, &mut library, args.fresh)?;
+    let compute = Compute::on(args.device)?;
+    compute.check(profile.training.precision)?;
     let progress = Progress::new(tables.scoring.len(), tables.work(), args.quiet);
     let settings = Settings {
         // Who asks for a table by name wants to see the error, not that there was one.
         retry_failed: true,
         checkpoint_every: args.checkpoint_every,
         stop: &Stop::listen()?,
-        by: Provenance::here(!args.untimed),
+        by: Provenance::here(&compute, !args.untimed),
+        compute,
     };
     let failed = Sweep::new(&mut library, &results, &store, settings, progress).tables(&tables)?;
     if !failed.is_empty() {

@@ -10,8 +10,12 @@
 
 mod cpu;
 
-use crate::access::{contiguous, read, with, write};
+use crate::access::{contiguous, on_gpu, read, with, write};
+#[cfg(feature = "cuda")]
+use crate::cuda::{self, batch_norm::Pair};
 use crate::squares;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::Mutex;
 
@@ -51,8 +55,13 @@ impl BatchNorm {
         y: &Tensor,
     ) -> Result<()> {
         let c = channels(x, residual, y, &[affine, running, saved])?;
-        with!([saved, running] [x] cpu::statistics(self, x, c, running, saved))?;
+        self.statistics(x, c, running, saved)?;
         self.forward_again(x, residual, affine, saved, y)
+    }
+
+    fn statistics(&self, x: &Tensor, c: usize, running: &Tensor, saved: &Tensor) -> Result<()> {
+        on_gpu!(x => cuda::batch_norm::statistics(self, x, c, running, saved));
+        with!([saved, running] [x] cpu::statistics(self, x, c, running, saved))
     }
 
     /// Writes into `y` what [`Self::forward_train`] wrote, from the statistics it saved: for those who would rather compute
@@ -69,6 +78,7 @@ impl BatchNorm {
         y: &Tensor,
     ) -> Result<()> {
         let c = channels(x, residual, y, &[affine, saved])?;
+        on_gpu!(x => cuda::batch_norm::normalize(self, x, residual, c, affine, (saved, Pair::Saved), y));
         with_residual(residual, |residual| {
             with!([y] [x, affine, saved] {
                 let scale = |i: usize| affine[i] * saved[c + i];
@@ -90,6 +100,7 @@ impl BatchNorm {
         y: &Tensor,
     ) -> Result<()> {
         let c = channels(x, residual, y, &[affine, running])?;
+        on_gpu!(x => cuda::batch_norm::normalize(self, x, residual, c, affine, (running, Pair::Running), y));
         with_residual(residual, |residual| {
             with!([y] [x, affine, running] {
                 let scale = |i: usize| self.eval_scale(affine[i], running[c + i]);
@@ -119,17 +130,15 @@ impl BatchNorm {
         dresidual: Option<(&Tensor, bool)>,
     ) -> Result<()> {
         let c = channels(x, y, grad, &[affine, saved, daffine])?;
+        check_residual(x, y, dresidual)?;
+        on_gpu!(x => cuda::batch_norm::backward(self, grad, x, y, c, affine, saved, daffine, dresidual));
         match (y, dresidual) {
-            (None, Some(_)) => bail!("batch norm: the gradient of a residual needs the output"),
-            (None, None) => with!([grad, daffine] [x, affine, saved]
+            (None, _) => with!([grad, daffine] [x, affine, saved]
                 cpu::backward(self.relu, grad, x, None, c, affine, saved, daffine, None)),
             (Some(y), None) => with!([grad, daffine] [x, y, affine, saved]
                 cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, None)),
-            (Some(y), Some((to, add))) => {
-                channels(x, None, to, &[])?;
-                with!([to, grad, daffine] [x, y, affine, saved]
-                    cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, Some((to, add))))
-            }
+            (Some(y), Some((to, add))) => with!([to, grad, daffine] [x, y, affine, saved]
+                    cpu::backward(self.relu, grad, x, Some(y), c, affine, saved, daffine, Some((to, add)))),
         }
     }
 
@@ -158,17 +167,15 @@ impl BatchNorm {
             bail!("batch norm: expected samples [n, .., c], found {:?}", x.dims())
         };
         squares::check("batch norm", squares, n)?;
+        check_residual(x, y, dresidual)?;
+        on_gpu!(x => cuda::batch_norm::backward_eval(self, grad, x, y, c, affine, running, squares, dresidual));
         match (y, dresidual) {
-            (None, Some(_)) => bail!("batch norm: the gradient of a residual needs the output"),
-            (None, None) => with!([grad, squares] [x, affine, running]
+            (None, _) => with!([grad, squares] [x, affine, running]
                 cpu::backward_eval(self, grad, x, None, c, affine, running, squares, None)),
             (Some(y), None) => with!([grad, squares] [x, y, affine, running]
                 cpu::backward_eval(self, grad, x, Some(y), c, affine, running, squares, None)),
-            (Some(y), Some((to, add))) => {
-                channels(x, None, to, &[])?;
-                with!([to, grad, squares] [x, y, affine, running]
-                    cpu::backward_eval(self, grad, x, Some(y), c, affine, running, squares, Some((to, add))))
-            }
+            (Some(y), Some((to, add))) => with!([to, grad, squares] [x, y, affine, running]
+                    cpu::backward_eval(self, grad, x, Some(y), c, affine, running, squares, Some((to, add)))),
         }
     }
 
@@ -192,6 +199,15 @@ impl BatchNorm {
             None => x.apply_op2(&affine, op),
             Some(residual) => x.apply_op3(&affine, &residual.contiguous()?, op),
         }
+    }
+}
+
+/// The gradient of a residual needs the output, and room of the input's shape.
+fn check_residual(x: &Tensor, y: Option<&Tensor>, dresidual: Option<(&Tensor, bool)>) -> Result<()> {
+    match (y, dresidual) {
+        (None, Some(_)) => bail!("batch norm: the gradient of a residual needs the output"),
+        (_, Some((to, _))) => channels(x, None, to, &[]).map(|_| ()),
+        (_, None) => Ok(()),
     }
 }
 
@@ -258,6 +274,25 @@ impl Differentiable {
         Ok((CpuStorage::F32(y), shape.clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_forward(
+        &self,
+        x: (&CudaStorage, &Layout),
+        residual: Option<(&CudaStorage, &Layout)>,
+        affine: (&CudaStorage, &Layout),
+    ) -> Result<(CudaStorage, Shape)> {
+        let c = affine.1.shape().elem_count() / 2;
+        let shape = x.1.shape();
+        if shape.dims().last() != Some(&c) || residual.is_some_and(|r| r.1.shape() != shape) {
+            bail!("batch norm: found an input {shape:?} with {c} channels in `affine`, or another residual")
+        }
+        let device = candle_core::Device::Cuda(x.0.device.clone());
+        let saved = Tensor::zeros((2, c), candle_core::DType::F32, &device)?;
+        let y = cuda::batch_norm::forward_of_storage(&self.settings, x, residual, affine, &self.running, &saved)?;
+        *self.saved.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(saved);
+        Ok((y, shape.clone()))
+    }
+
     fn backward(&self, x: &Tensor, affine: &Tensor, residual: bool, y: &Tensor, dy: &Tensor) -> Result<[Tensor; 3]> {
         let saved = self
             .saved
@@ -282,6 +317,11 @@ impl CustomOp2 for Differentiable {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, a: &CpuStorage, al: &Layout) -> Result<(CpuStorage, Shape)> {
         self.forward(contiguous(x, xl)?, None, contiguous(a, al)?, xl.shape())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, xl: &Layout, a: &CudaStorage, al: &Layout) -> Result<(CudaStorage, Shape)> {
+        self.cuda_forward((x, xl), None, (a, al))
     }
 
     fn bwd(&self, x: &Tensor, a: &Tensor, y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
@@ -310,6 +350,19 @@ impl CustomOp3 for Differentiable {
             contiguous(a, al)?,
             xl.shape(),
         )
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        xl: &Layout,
+        a: &CudaStorage,
+        al: &Layout,
+        r: &CudaStorage,
+        rl: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        self.cuda_forward((x, xl), Some((r, rl)), (a, al))
     }
 
     fn bwd(

@@ -12,8 +12,12 @@ mod kernel;
 mod norms;
 mod winograd;
 
-use crate::access::{contiguous, with};
+use crate::access::{contiguous, on_gpu, with};
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::squares as per_sample;
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape as Dims, Tensor, bail};
 
 /// Stride and zero padding, the same in both directions.
@@ -25,19 +29,19 @@ pub struct Conv2d {
     pub padding: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    n: usize,
-    h: usize,
-    w: usize,
-    ci: usize,
-    kh: usize,
-    kw: usize,
-    co: usize,
-    oh: usize,
-    ow: usize,
-    stride: usize,
-    padding: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    pub(crate) n: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
+    pub(crate) ci: usize,
+    pub(crate) kh: usize,
+    pub(crate) kw: usize,
+    pub(crate) co: usize,
+    pub(crate) oh: usize,
+    pub(crate) ow: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
 }
 
 impl Conv2d {
@@ -96,6 +100,7 @@ impl Conv2d {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
     pub fn forward(self, x: &Tensor, w: &Tensor, y: &Tensor) -> Result<()> {
         let s = self.checked(x, w.dims(), y)?;
+        on_gpu!(x => cuda::conv2d::forward(x, w, &s, y));
         with!([y] [x, w] cpu::forward(x, w, &s, y))
     }
 
@@ -106,6 +111,7 @@ impl Conv2d {
     /// As [`Self::forward`].
     pub fn grad_input(self, dy: &Tensor, w: &Tensor, dx: &Tensor, accumulate: bool) -> Result<()> {
         let s = self.checked(dx, w.dims(), dy)?;
+        on_gpu!(dy => cuda::conv2d::grad_input(dy, w, &s, dx, accumulate));
         with!([dx] [dy, w] cpu::grad_input(dy, w, &s, dx, accumulate))
     }
 
@@ -115,6 +121,7 @@ impl Conv2d {
     /// As [`Self::forward`].
     pub fn grad_weight(self, x: &Tensor, dy: &Tensor, dw: &Tensor) -> Result<()> {
         let s = self.checked(x, dw.dims(), dy)?;
+        on_gpu!(x => cuda::conv2d::grad_weight(x, dy, &s, dw));
         with!([dw] [x, dy] cpu::grad_weight(x, dy, &s, dw))
     }
 
@@ -128,6 +135,7 @@ impl Conv2d {
     pub fn weight_gradient_squares(self, x: &Tensor, dy: &Tensor, weight: &[usize], squares: &Tensor) -> Result<()> {
         let s = self.checked(x, weight, dy)?;
         per_sample::check("conv2d", squares, s.n)?;
+        on_gpu!(x => cuda::conv2d::weight_gradient_squares(x, dy, &s, squares));
         with!([squares] [x, dy] norms::weight_gradient_squares(x, dy, &s, squares))
     }
 
@@ -157,6 +165,13 @@ impl CustomOp2 for Conv2d {
         let mut y = vec![0.0; s.n * s.oh * s.ow * s.co];
         cpu::forward(contiguous(x, xl)?, contiguous(w, wl)?, &s, &mut y);
         Ok((CpuStorage::F32(y), Dims::from((s.n, s.oh, s.ow, s.co))))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, x: &CudaStorage, xl: &Layout, w: &CudaStorage, wl: &Layout) -> Result<(CudaStorage, Dims)> {
+        let s = self.shape(xl.dims(), wl.dims())?;
+        let y = cuda::conv2d::forward_of_storage((x, xl), (w, wl), &s)?;
+        Ok((y, Dims::from((s.n, s.oh, s.ow, s.co))))
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -1,0 +1,165 @@
+//! What a thread needs to launch work on a device: compiled kernels, cuDNN, and memory for passing results.
+
+use super::conv2d::Convolutions;
+use super::operand::Element;
+use super::plan::{self, Launch};
+use candle_core::cuda_backend::cudarc::cudnn::Cudnn;
+use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, LaunchConfig};
+use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
+use candle_core::cuda_backend::{DeviceId, WrapErr};
+use candle_core::{CudaDevice, Result, bail};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+/// Memory that operations use while they run, by what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scratch {
+    /// cuDNN's workspace.
+    Workspace = 0,
+    /// Partial sums.
+    Partials = 1,
+    /// A filter in another layout.
+    Filter = 2,
+}
+
+/// One thread's view of one device. cuDNN's handles are bound to a thread, so each has its own.
+pub(crate) struct Context {
+    pub(crate) stream: Arc<CudaStream>,
+    module: Arc<CudaModule>,
+    functions: RefCell<HashMap<(&'static str, Option<Element>), CudaFunction>>,
+    scratch: [RefCell<Vec<CudaSlice<u8>>>; 3],
+    cudnn: OnceCell<Arc<Cudnn>>,
+    pub(crate) convolutions: RefCell<Convolutions>,
+    /// Whether matrix units may round the factors of f32 products to 10 bits.
+    pub(crate) tf32: Cell<bool>,
+}
+
+thread_local! {
+    static CONTEXTS: RefCell<Vec<(DeviceId, Rc<Context>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The calling thread's context of `device`, made at the first call.
+pub(crate) fn of(device: &CudaDevice) -> Result<Rc<Context>> {
+    let id = device.id();
+    let known = CONTEXTS.with_borrow(|contexts| {
+        let mut contexts = contexts.iter();
+        contexts.find(|(of, _)| *of == id).map(|(_, context)| Rc::clone(context))
+    });
+    if let Some(context) = known {
+        return Ok(context);
+    }
+    let context = Rc::new(Context::new(device)?);
+    CONTEXTS.with_borrow_mut(|contexts| contexts.push((id, Rc::clone(&context))));
+    Ok(context)
+}
+
+impl Context {
+    fn new(device: &CudaDevice) -> Result<Self> {
+        let stream = device.cuda_stream();
+        let module = stream.context().load_module(compiled(device)?).w()?;
+        Ok(Self {
+            stream,
+            module,
+            functions: RefCell::default(),
+            scratch: Default::default(),
+            cudnn: OnceCell::new(),
+            convolutions: RefCell::default(),
+            tf32: Cell::new(false),
+        })
+    }
+
+    /// A kernel by its name without the element type.
+    pub(crate) fn kernel(&self, name: &'static str, element: Option<Element>) -> Result<CudaFunction> {
+        let key = (name, element);
+        if let Some(function) = self.functions.borrow().get(&key) {
+            return Ok(function.clone());
+        }
+        let function = match element {
+            None => self.module.load_function(name).w()?,
+            Some(element) => self.module.load_function(&format!("{name}_{}", element.suffix())).w()?,
+        };
+        self.functions.borrow_mut().insert(key, function.clone());
+        Ok(function)
+    }
+
+    /// cuDNN on this context's stream.
+    pub(crate) fn cudnn(&self) -> Result<Arc<Cudnn>> {
+        if let Some(cudnn) = self.cudnn.get() {
+            return Ok(Arc::clone(cudnn));
+        }
+        let cudnn = match Cudnn::new(Arc::clone(&self.stream)) {
+            Ok(cudnn) => cudnn,
+            Err(error) => bail!("cuDNN cannot be started: {error}"),
+        };
+        Ok(Arc::clone(self.cudnn.get_or_init(|| cudnn)))
+    }
+
+    /// The address of at least `bytes` of memory. What is in it is lost when the next operation asks.
+    ///
+    /// Memory that became too small is kept as well: a captured graph may have its address.
+    pub(crate) fn scratch(&self, of: Scratch, bytes: usize) -> Result<u64> {
+        let mut buffers = self.scratch[of as usize].borrow_mut();
+        if buffers.last().is_none_or(|buffer| buffer.len() < bytes) {
+            buffers.push(self.stream.alloc_zeros::<u8>(bytes.next_power_of_two().max(1 << 16)).w()?);
+        }
+        match buffers.last() {
+            Some(buffer) => Ok(buffer.device_ptr(&self.stream).0),
+            None => bail!("no scratch memory"),
+        }
+    }
+}
+
+/// How `launch` is given to the driver.
+pub(crate) fn config(launch: Launch) -> LaunchConfig {
+    let Launch { grid, block, shared } = launch;
+    LaunchConfig {
+        grid_dim: grid.into(),
+        block_dim: block.into(),
+        shared_mem_bytes: shared,
+    }
+}
+
+/// The kernels for a device, compiled once in a process for each architecture.
+fn compiled(device: &CudaDevice) -> Result<Ptx> {
+    static COMPILED: Mutex<Vec<((i32, i32), Ptx)>> = Mutex::new(Vec::new());
+    let capability = device.cuda_stream().context().compute_capability().w()?;
+    let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((_, ptx)) = compiled.iter().find(|(of, _)| *of == capability) {
+        return Ok(ptx.clone());
+    }
+    let (major, minor) = capability;
+    let options = CompileOptions {
+        // Products and sums are fused where the compiler sees fit; division and square root stay exact.
+        options: vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()],
+        name: Some("dynaprune.cu".to_owned()),
+        ..CompileOptions::default()
+    };
+    let ptx = match compile_ptx_with_opts(plan::source(), options) {
+        Ok(ptx) => ptx,
+        Err(CompileError::CompileError { log, .. }) => {
+            bail!("the kernels do not compile for compute capability {major}.{minor}:\n{}", log.to_string_lossy())
+        }
+        Err(error) => bail!("NVRTC cannot compile the kernels: {error}"),
+    };
+    compiled.push((capability, ptx.clone()));
+    Ok(ptx)
+}
+
+/// Launches a kernel: `launch!(context, kernel, plan; arguments)`. The arguments are addresses (`u64`), sizes (`u32`, `u64`)
+/// and numbers (`f32`), in the order and of the types of the kernel's parameters.
+macro_rules! launch {
+    ($context:expr, $kernel:expr, $plan:expr; $($argument:expr),* $(,)?) => {{
+        use candle_core::cuda_backend::WrapErr as _;
+        use candle_core::cuda_backend::cudarc::driver::PushKernelArg as _;
+        let kernel = $kernel;
+        let config = $crate::cuda::context::config($plan);
+        let mut builder = $context.stream.launch_builder(&kernel);
+        $(let argument = $argument; builder.arg(&argument);)*
+        // SAFETY: the caller gives what the kernel's parameters are, and addresses of live memory of the sizes that its
+        // shapes say, which it has checked; all work on that memory is in the order of this stream.
+        unsafe { builder.launch(config) }.w()?;
+    }};
+}
+pub(crate) use launch;

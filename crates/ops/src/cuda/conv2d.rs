@@ -1,0 +1,430 @@
+//! Convolution through cuDNN, channels last.
+//!
+//! cuDNN wants filters as [co, kh, kw, ci]. A weight of shape [kh, kw, ci, co] may lie in memory like that (a permuted view);
+//! then cuDNN reads it where it is. One that lies as its shape says is copied first.
+//!
+//! Only algorithms whose sums have a fixed order are used, so that a run has the same bits each time.
+
+use super::context::{Context, Scratch, launch};
+use super::operand::{Element, Operand, Output, base, context, context_of, cuda, f32s};
+use super::plan;
+use crate::conv2d::Shape;
+use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
+use candle_core::cuda_backend::cudarc::cudnn::sys::{
+    cudnnConvolutionBwdDataAlgo_t as DataAlgorithm, cudnnConvolutionBwdFilterAlgo_t as FilterAlgorithm,
+    cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionMode_t, cudnnMathType_t, cudnnTensorFormat_t,
+};
+use candle_core::cuda_backend::cudarc::cudnn::{
+    ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, CudnnDataType, FilterDescriptor, TensorDescriptor,
+};
+use candle_core::cuda_backend::cudarc::driver::sys::CUdeviceptr;
+use candle_core::cuda_backend::cudarc::driver::{CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop};
+use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
+use half::bf16;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// From the fastest on; each adds in a fixed order.
+const FORWARD: [ForwardAlgorithm; 2] = [
+    ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM,
+    ForwardAlgorithm::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
+];
+/// `ALGO_0` adds atomically.
+const DATA: [DataAlgorithm; 1] = [DataAlgorithm::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1];
+/// `ALGO_0` and `ALGO_3` add atomically.
+const FILTER: [FilterAlgorithm; 1] = [FilterAlgorithm::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1];
+
+/// The shapes that were met, with what was decided for each.
+#[derive(Default)]
+pub(crate) struct Convolutions {
+    f32: HashMap<(Shape, bool), Rc<Plan<f32>>>,
+    bf16: HashMap<(Shape, bool), Rc<Plan<bf16>>>,
+}
+
+/// Descriptors of one shape, and the algorithms with the bytes of workspace that each needs.
+struct Plan<T> {
+    x: TensorDescriptor<T>,
+    w: FilterDescriptor<T>,
+    y: TensorDescriptor<T>,
+    conv: ConvDescriptor<f32>,
+    forward: Option<(ForwardAlgorithm, usize)>,
+    data: Option<(DataAlgorithm, usize)>,
+    filter: Option<(FilterAlgorithm, usize)>,
+}
+
+trait Real: CudnnDataType + Copy + 'static {
+    fn plans(convolutions: &mut Convolutions) -> &mut HashMap<(Shape, bool), Rc<Plan<Self>>>;
+    fn one() -> Self;
+    fn zero() -> Self;
+    /// How matrix units may be used.
+    fn math(tf32: bool) -> cudnnMathType_t;
+}
+
+impl Real for f32 {
+    fn plans(convolutions: &mut Convolutions) -> &mut HashMap<(Shape, bool), Rc<Plan<Self>>> {
+        &mut convolutions.f32
+    }
+
+    fn one() -> Self {
+        1.0
+    }
+
+    fn zero() -> Self {
+        0.0
+    }
+
+    fn math(tf32: bool) -> cudnnMathType_t {
+        match tf32 {
+            true => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+            false => cudnnMathType_t::CUDNN_FMA_MATH,
+        }
+    }
+}
+
+impl Real for bf16 {
+    fn plans(convolutions: &mut Convolutions) -> &mut HashMap<(Shape, bool), Rc<Plan<Self>>> {
+        &mut convolutions.bf16
+    }
+
+    fn one() -> Self {
+        bf16::ONE
+    }
+
+    fn zero() -> Self {
+        bf16::ZERO
+    }
+
+    fn math(_tf32: bool) -> cudnnMathType_t {
+        cudnnMathType_t::CUDNN_TENSOR_OP_MATH
+    }
+}
+
+/// Where a filter lies.
+#[derive(Clone, Copy)]
+struct Filter {
+    address: u64,
+    element: Element,
+    /// Whether in cuDNN's order, [co, kh, kw, ci].
+    outputs_first: bool,
+}
+
+impl Filter {
+    /// That of a tensor [kh, kw, ci, co].
+    fn of(tensor: &Tensor) -> Result<Self> {
+        let (storage, layout) = tensor.storage_and_layout();
+        Self::of_storage(cuda(&storage, tensor)?, layout)
+    }
+
+    fn of_storage(storage: &CudaStorage, layout: &Layout) -> Result<Self> {
+        let (address, element) = base(storage)?;
+        let &[kh, kw, ci, _co] = layout.dims() else {
+            bail!("conv2d: expected a weight [kh, kw, ci, co], found {:?}", layout.dims())
+        };
+        let outputs_first = layout.stride() == [kw * ci, ci, 1, kh * kw * ci];
+        if !outputs_first && !layout.is_contiguous() {
+            bail!(
+                "conv2d: expected a weight that lies in memory as [kh, kw, ci, co] or [co, kh, kw, ci], found strides {:?} for \
+                 shape {:?}",
+                layout.stride(),
+                layout.shape()
+            )
+        }
+        Ok(Self {
+            address: address + (layout.start_offset() * element.size()) as u64,
+            element,
+            outputs_first,
+        })
+    }
+
+    /// The filter in cuDNN's order, or memory for one.
+    fn in_order(self, context: &Context, s: &Shape, copy: bool) -> Result<u64> {
+        if self.outputs_first {
+            return Ok(self.address);
+        }
+        let bytes = s.kh * s.kw * s.ci * s.co * self.element.size();
+        let there = context.scratch(Scratch::Filter, bytes)?;
+        if copy {
+            permute(context, self.element, self.address, there, s, false)?;
+        }
+        Ok(there)
+    }
+
+    /// Copies back what was written to [`Filter::in_order`].
+    fn take_back(self, context: &Context, s: &Shape, from: u64) -> Result<()> {
+        match self.outputs_first {
+            true => Ok(()),
+            false => permute(context, self.element, from, self.address, s, true),
+        }
+    }
+}
+
+fn permute(context: &Context, element: Element, from: u64, to: u64, s: &Shape, back: bool) -> Result<()> {
+    let kernel = context.kernel("permute_filter", Some(element))?;
+    let launch = plan::permute_filter(s.kh * s.kw, s.ci, s.co);
+    launch!(context, kernel, launch; from, to, (s.kh * s.kw) as u32, s.ci as u32, s.co as u32, u32::from(back));
+    Ok(())
+}
+
+pub(crate) fn forward(x: &Tensor, w: &Tensor, s: &Shape, y: &Tensor) -> Result<()> {
+    let (x_at, w_at) = (Operand::of(x)?.expect_real()?, Filter::of(w)?);
+    let y_at = Operand::of(y)?.expect(x_at.element)?;
+    forward_at(&*context(x)?, x_at, w_at, s, y_at.address)
+}
+
+pub(crate) fn forward_of_storage(
+    (x, xl): (&CudaStorage, &Layout),
+    (w, wl): (&CudaStorage, &Layout),
+    s: &Shape,
+) -> Result<CudaStorage> {
+    let x_at = Operand::of_storage(x, xl)?.expect_real()?;
+    let y = Output::new(&x.device, x_at.element, s.n * s.oh * s.ow * s.co)?;
+    forward_at(&*context_of(x)?, x_at, Filter::of_storage(w, wl)?, s, y.address)?;
+    Ok(y.storage)
+}
+
+fn forward_at(context: &Context, x: Operand, w: Filter, s: &Shape, y: u64) -> Result<()> {
+    same(x.element, w.element)?;
+    let w = w.in_order(context, s, true)?;
+    match x.element {
+        Element::Bf16 => run_forward::<bf16>(context, x.address, w, s, y),
+        _ => run_forward::<f32>(context, x.address, w, s, y),
+    }
+}
+
+pub(crate) fn grad_input(dy: &Tensor, w: &Tensor, s: &Shape, dx: &Tensor, accumulate: bool) -> Result<()> {
+    let (dy_at, w_at) = (Operand::of(dy)?.expect_real()?, Filter::of(w)?);
+    let dx_at = Operand::of(dx)?.expect(dy_at.element)?;
+    same(dy_at.element, w_at.element)?;
+    let context = context(dy)?;
+    let w = w_at.in_order(&context, s, true)?;
+    match dy_at.element {
+        Element::Bf16 => run_grad_input::<bf16>(&context, dy_at.address, w, s, dx_at.address, accumulate),
+        _ => run_grad_input::<f32>(&context, dy_at.address, w, s, dx_at.address, accumulate),
+    }
+}
+
+pub(crate) fn grad_weight(x: &Tensor, dy: &Tensor, s: &Shape, dw: &Tensor) -> Result<()> {
+    let (x_at, dw_at) = (Operand::of(x)?.expect_real()?, Filter::of(dw)?);
+    let dy_at = Operand::of(dy)?.expect(x_at.element)?;
+    same(x_at.element, dw_at.element)?;
+    let context = context(x)?;
+    let to = dw_at.in_order(&context, s, false)?;
+    match x_at.element {
+        Element::Bf16 => run_grad_weight::<bf16>(&context, x_at.address, dy_at.address, s, to)?,
+        _ => run_grad_weight::<f32>(&context, x_at.address, dy_at.address, s, to)?,
+    }
+    dw_at.take_back(&context, s, to)
+}
+
+/// Adds each sample's squared norm of the weight's gradient to `squares`.
+pub(crate) fn weight_gradient_squares(x: &Tensor, dy: &Tensor, s: &Shape, squares: &Tensor) -> Result<()> {
+    let x_at = Operand::of(x)?.expect_real()?;
+    let dy_at = Operand::of(dy)?.expect(x_at.element)?;
+    let squares_at = f32s(squares)?;
+    let context = context(x)?;
+    let (launch, tiles) = plan::conv_weight_squares(s.n, s.kh * s.kw * s.ci, s.co);
+    let partials = context.scratch(Scratch::Partials, s.n * tiles * 4)?;
+    let kernel = context.kernel("conv_weight_squares", Some(x_at.element))?;
+    launch!(context, kernel, launch;
+        x_at.address, dy_at.address, partials, s.n as u32, s.h as u32, s.w as u32, s.ci as u32, s.kh as u32, s.kw as u32,
+        s.co as u32, s.oh as u32, s.ow as u32, s.stride as u32, s.padding as u32);
+    let kernel = context.kernel("add_tiles", None)?;
+    launch!(context, kernel, plan::add_tiles(s.n); partials, tiles as u32, squares_at, s.n as u32);
+    Ok(())
+}
+
+fn same(a: Element, b: Element) -> Result<()> {
+    if a != b {
+        bail!("conv2d: expected one element type, found {a:?} beside {b:?}")
+    }
+    Ok(())
+}
+
+fn run_forward<T: Real>(context: &Context, x: u64, w: u64, s: &Shape, y: u64) -> Result<()> {
+    let plan = plan_of::<T>(context, s)?;
+    let Some((algorithm, bytes)) = plan.forward else {
+        return refused::<T>("the forward pass", s);
+    };
+    let mut workspace = workspace(context, bytes)?;
+    let (x, w, mut y) = (at::<T>(context, x), at::<T>(context, w), at::<T>(context, y));
+    let operation = ConvForward {
+        conv: &plan.conv,
+        x: &plan.x,
+        w: &plan.w,
+        y: &plan.y,
+    };
+    // SAFETY: the descriptors are those of `s`, whose tensors these addresses are; the workspace has the size asked for.
+    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), (T::one(), T::zero()), &x, &w, &mut y) };
+    said("the forward pass", s, result)
+}
+
+fn run_grad_input<T: Real>(context: &Context, dy: u64, w: u64, s: &Shape, dx: u64, accumulate: bool) -> Result<()> {
+    let plan = plan_of::<T>(context, s)?;
+    let Some((algorithm, bytes)) = plan.data else {
+        return refused::<T>("the gradient of the input", s);
+    };
+    let mut workspace = workspace(context, bytes)?;
+    let (dy, w, mut dx) = (at::<T>(context, dy), at::<T>(context, w), at::<T>(context, dx));
+    let operation = ConvBackwardData {
+        conv: &plan.conv,
+        dx: &plan.x,
+        w: &plan.w,
+        dy: &plan.y,
+    };
+    let scales = (T::one(), if accumulate { T::one() } else { T::zero() });
+    // SAFETY: as in `run_forward`.
+    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), scales, &mut dx, &w, &dy) };
+    said("the gradient of the input", s, result)
+}
+
+fn run_grad_weight<T: Real>(context: &Context, x: u64, dy: u64, s: &Shape, dw: u64) -> Result<()> {
+    let plan = plan_of::<T>(context, s)?;
+    let Some((algorithm, bytes)) = plan.filter else {
+        return refused::<T>("the gradient of the weight", s);
+    };
+    let mut workspace = workspace(context, bytes)?;
+    let (x, dy, mut dw) = (at::<T>(context, x), at::<T>(context, dy), at::<T>(context, dw));
+    let operation = ConvBackwardFilter {
+        conv: &plan.conv,
+        x: &plan.x,
+        dw: &plan.w,
+        dy: &plan.y,
+    };
+    // SAFETY: as in `run_forward`.
+    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), (T::one(), T::zero()), &x, &mut dw, &dy) };
+    said("the gradient of the weight", s, result)
+}
+
+fn plan_of<T: Real>(context: &Context, s: &Shape) -> Result<Rc<Plan<T>>> {
+    let tf32 = context.tf32.get();
+    if let Some(plan) = T::plans(&mut context.convolutions.borrow_mut()).get(&(*s, tf32)) {
+        return Ok(Rc::clone(plan));
+    }
+    let cudnn = context.cudnn()?;
+    let plan = match decide::<T>(&cudnn, s, tf32) {
+        Ok(plan) => Rc::new(plan),
+        Err(error) => bail!("cuDNN cannot describe a convolution {s:?}: {error}"),
+    };
+    T::plans(&mut context.convolutions.borrow_mut()).insert((*s, tf32), Rc::clone(&plan));
+    Ok(plan)
+}
+
+fn decide<T: Real>(cudnn: &Arc<Cudnn>, s: &Shape, tf32: bool) -> std::result::Result<Plan<T>, CudnnError> {
+    let dims = |n: usize, c: usize, h: usize, w: usize| [n, c, h, w].map(|size| size as i32);
+    let format = cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
+    let x = cudnn.create_4d_tensor::<T>(format, dims(s.n, s.ci, s.h, s.w))?;
+    let y = cudnn.create_4d_tensor::<T>(format, dims(s.n, s.co, s.oh, s.ow))?;
+    let w = cudnn.create_4d_filter::<T>(format, dims(s.co, s.ci, s.kh, s.kw))?;
+    let (padding, stride) = (s.padding as i32, s.stride as i32);
+    let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+    let mut conv = cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], mode)?;
+    conv.set_math_type(T::math(tf32))?;
+    let (forward, data, filter);
+    {
+        let operation = ConvForward {
+            conv: &conv,
+            x: &x,
+            w: &w,
+            y: &y,
+        };
+        forward = first(FORWARD, |algorithm| operation.get_workspace_size(algorithm));
+        let operation = ConvBackwardData {
+            conv: &conv,
+            dx: &x,
+            w: &w,
+            dy: &y,
+        };
+        data = first(DATA, |algorithm| operation.get_workspace_size(algorithm));
+        let operation = ConvBackwardFilter {
+            conv: &conv,
+            x: &x,
+            dw: &w,
+            dy: &y,
+        };
+        filter = first(FILTER, |algorithm| operation.get_workspace_size(algorithm));
+    }
+    Ok(Plan {
+        x,
+        w,
+        y,
+        conv,
+        forward,
+        data,
+        filter,
+    })
+}
+
+/// The first algorithm that cuDNN has for the shape, and the workspace that it needs.
+fn first<A: Copy, E>(
+    allowed: impl IntoIterator<Item = A>,
+    workspace: impl Fn(A) -> std::result::Result<usize, E>,
+) -> Option<(A, usize)> {
+    let mut allowed = allowed.into_iter();
+    allowed.find_map(|algorithm| Some((algorithm, workspace(algorithm).ok()?)))
+}
+
+fn refused<T: Real>(what: &str, s: &Shape) -> Result<()> {
+    bail!(
+        "cuDNN has no algorithm with a fixed order of sums for {what} of a convolution {s:?} in {:?}",
+        T::DATA_TYPE
+    )
+}
+
+fn said(what: &str, s: &Shape, result: std::result::Result<(), CudnnError>) -> Result<()> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => bail!("cuDNN failed at {what} of a convolution {s:?}: {error}"),
+    }
+}
+
+/// Memory at an address, as cudarc's wrappers of cuDNN are given it.
+struct At<T> {
+    address: u64,
+    len: usize,
+    stream: Arc<CudaStream>,
+    element: PhantomData<T>,
+}
+
+fn at<T>(context: &Context, address: u64) -> At<T> {
+    At {
+        address,
+        len: 0,
+        stream: Arc::clone(&context.stream),
+        element: PhantomData,
+    }
+}
+
+fn workspace(context: &Context, bytes: usize) -> Result<Option<At<u8>>> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let address = context.scratch(Scratch::Workspace, bytes)?;
+    Ok(Some(At {
+        len: bytes,
+        ..at(context, address)
+    }))
+}
+
+impl<T> DeviceSlice<T> for At<T> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn stream(&self) -> &Arc<CudaStream> {
+        &self.stream
+    }
+}
+
+impl<T> DevicePtr<T> for At<T> {
+    fn device_ptr<'a>(&'a self, _stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
+        (self.address, SyncOnDrop::Sync(None))
+    }
+}
+
+impl<T> DevicePtrMut<T> for At<T> {
+    fn device_ptr_mut<'a>(&'a mut self, _stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
+        (self.address, SyncOnDrop::Sync(None))
+    }
+}

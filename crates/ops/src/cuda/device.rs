@@ -1,0 +1,107 @@
+//! Devices, and the counter that tells a captured step which one it is.
+
+use super::context::{self, launch};
+use super::operand::{context, u32s};
+use super::plan;
+use candle_core::cuda_backend::WrapErr;
+use candle_core::cuda_backend::cudarc::driver::{CudaContext, result, sys};
+use candle_core::{CudaDevice, Device, Result, Tensor, bail};
+
+/// The GPU `ordinal`, the first being 0, with a stream of its own.
+///
+/// # Errors
+/// If there is no such GPU or its driver cannot be used.
+pub fn device(ordinal: usize) -> Result<Device> {
+    let count = count()?;
+    if ordinal >= count {
+        bail!("found {count} GPUs, expected one more than {ordinal}")
+    }
+    let device = CudaDevice::new_with_stream(ordinal)?;
+    // SAFETY: all work of this device is on its one stream, so nothing has to wait for an event of another.
+    unsafe { device.disable_event_tracking() };
+    keep_freed_memory(&device)?;
+    Ok(Device::Cuda(device))
+}
+
+/// Freed memory goes back to the pool and not to the driver, at which every wait for the device would take it away.
+fn keep_freed_memory(device: &CudaDevice) -> Result<()> {
+    let ordinal = device.cuda_stream().context().ordinal();
+    let mut threshold = u64::MAX;
+    // SAFETY: the pool is that of a device which exists, and the attribute is a u64.
+    unsafe {
+        let cu_device = result::device::get(ordinal as i32).w()?;
+        let pool = result::device::get_default_mem_pool(cu_device).w()?;
+        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        sys::cuMemPoolSetAttribute(pool, attribute, std::ptr::from_mut(&mut threshold).cast())
+            .result()
+            .w()
+    }
+}
+
+/// How many GPUs there are.
+///
+/// # Errors
+/// If there is no driver that works.
+pub fn count() -> Result<usize> {
+    match CudaContext::device_count() {
+        Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
+        Err(error) => bail!("the NVIDIA driver does not answer: {error}"),
+    }
+}
+
+/// What the GPU calls itself, as `NVIDIA H100 80GB HBM3`.
+///
+/// # Errors
+/// If `device` is no GPU or does not tell.
+pub fn name(device: &Device) -> Result<String> {
+    device.as_cuda_device()?.cuda_stream().context().name().w()
+}
+
+/// Waits until the device has done all that was queued.
+///
+/// # Errors
+/// If something that was queued failed.
+pub fn synchronize(device: &Device) -> Result<()> {
+    device.as_cuda_device()?.cuda_stream().synchronize().w()
+}
+
+/// Whether matrix units may compute f32 convolutions with factors rounded to 10 bits (TF32), for the calling thread. They may
+/// not at first.
+///
+/// # Errors
+/// If `device` is no GPU or cannot be used.
+pub fn allow_tf32(device: &Device, allow: bool) -> Result<()> {
+    context::of(device.as_cuda_device()?)?.tf32.set(allow);
+    Ok(())
+}
+
+/// Which batch of an epoch is meant, told by a number on the device: what was captured for one batch then serves for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a> {
+    /// The number of the batch (u32), from 0.
+    pub step: &'a Tensor,
+    /// Samples of a whole batch.
+    pub batch: usize,
+}
+
+impl Slot<'_> {
+    /// The address of the number (0 if there is none) and the samples of a batch.
+    pub(crate) fn parts(slot: Option<Self>) -> Result<(u64, u32)> {
+        match slot {
+            Some(slot) => Ok((u32s(slot.step)?, slot.batch as u32)),
+            None => Ok((0, 0)),
+        }
+    }
+}
+
+/// Adds 1 to a number (u32) on the device.
+///
+/// # Errors
+/// If `step` is not on a GPU or of another type.
+pub fn advance(step: &Tensor) -> Result<()> {
+    let address = u32s(step)?;
+    let context = context(step)?;
+    let kernel = context.kernel("advance", None)?;
+    launch!(context, kernel, plan::advance(); address);
+    Ok(())
+}
