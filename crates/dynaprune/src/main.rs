@@ -67,6 +67,8 @@ enum Verb {
     TestSlurm(cmd::test_slurm::Args),
     /// Measures how fast training is here, alone or against PyTorch
     Bench(cmd::bench::Args),
+    /// Checks that this GPU computes what the CPU computes, and measures how fast
+    CudaCheck(cmd::cuda_check::Args),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         Verb::TestSlurm(args) => cmd::test_slurm::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args),
+        Verb::CudaCheck(args) => cmd::cuda_check::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,6 +34,8 @@ mod access;
 mod batch_norm;
 mod conv2d;
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod elementwise;
 mod linear;
 mod pool;
@@ -42,7 +44,7 @@ mod sgd;
 pub mod simd;
 mod squares;
 
-pub use access::{Element, read, write, zeros};
+pub use access::{Element, Number, read, write, zeros};
 pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use cross_entropy::{CrossEntropy, column};

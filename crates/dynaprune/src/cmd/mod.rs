@@ -1,6 +1,7 @@
 //! The verbs.
 
 pub(crate) mod bench;
+pub(crate) mod cuda_check;
 pub(crate) mod data;
 pub(crate) mod from_run;
 pub(crate) mod new;

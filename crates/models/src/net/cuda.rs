@@ -8,7 +8,7 @@ use dynaprune_ops::{CrossEntropy, Sgd};
 use half::bf16;
 
 /// The learning rates of an epoch's steps, and the number (u32) of the step on the device.
-pub type Schedule<'a> = (&'a Tensor, &'a Tensor);
+type Schedule<'a> = (&'a Tensor, &'a Tensor);
 
 impl Net {
     /// Makes room for a batch of `samples`, to be written to [`Net::batch`].
@@ -48,7 +48,8 @@ impl Net {
         Ok(loss.forward(&logits, &self.views.labels, None, to, None)?)
     }
 
-    /// An optimiser step whose learning rate is that of the schedule's step.
+    /// An optimiser step whose learning rate is that of the schedule's step: the learning rates of an epoch's steps, and the
+    /// number of the step (u32) on the device.
     ///
     /// # Errors
     /// If an operation fails.

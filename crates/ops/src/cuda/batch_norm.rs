@@ -12,7 +12,14 @@ pub(crate) fn statistics(settings: &BatchNorm, x: &Tensor, c: usize, running: &T
     statistics_at(&*context(x)?, settings, x_at, c, f32s(running)?, f32s(saved)?)
 }
 
-fn statistics_at(context: &Context, settings: &BatchNorm, x: Operand, c: usize, running: u64, saved: u64) -> Result<()> {
+fn statistics_at(
+    context: &Context,
+    settings: &BatchNorm,
+    x: Operand,
+    c: usize,
+    running: u64,
+    saved: u64,
+) -> Result<()> {
     let rows = x.len / c;
     let (sums, blocks) = plan::bn_sums(rows, c);
     let partials = context.scratch(Scratch::Partials, blocks * 2 * c * 4)?;
@@ -86,7 +93,16 @@ pub(crate) fn forward_of_storage(
     let (context, c, saved) = (context_of(x)?, affine.len / 2, f32s(saved)?);
     let y = Output::new(&x.device, x_at.element, x_at.len)?;
     statistics_at(&context, settings, x_at, c, f32s(running)?, saved)?;
-    normalize_at(&context, settings, x_at, residual, c, affine.address, (saved, Pair::Saved), y.address)?;
+    normalize_at(
+        &context,
+        settings,
+        x_at,
+        residual,
+        c,
+        affine.address,
+        (saved, Pair::Saved),
+        y.address,
+    )?;
     Ok(y.storage)
 }
 

@@ -4,7 +4,9 @@ use super::conv2d::Convolutions;
 use super::operand::Element;
 use super::plan::{self, Launch};
 use candle_core::cuda_backend::cudarc::cudnn::Cudnn;
-use candle_core::cuda_backend::cudarc::driver::{CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, LaunchConfig};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, LaunchConfig,
+};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
 use candle_core::cuda_backend::{DeviceId, WrapErr};
 use candle_core::{CudaDevice, Result, bail};
@@ -45,7 +47,9 @@ pub(crate) fn of(device: &CudaDevice) -> Result<Rc<Context>> {
     let id = device.id();
     let known = CONTEXTS.with_borrow(|contexts| {
         let mut contexts = contexts.iter();
-        contexts.find(|(of, _)| *of == id).map(|(_, context)| Rc::clone(context))
+        contexts
+            .find(|(of, _)| *of == id)
+            .map(|(_, context)| Rc::clone(context))
     });
     if let Some(context) = known {
         return Ok(context);
@@ -102,7 +106,11 @@ impl Context {
     pub(crate) fn scratch(&self, of: Scratch, bytes: usize) -> Result<u64> {
         let mut buffers = self.scratch[of as usize].borrow_mut();
         if buffers.last().is_none_or(|buffer| buffer.len() < bytes) {
-            buffers.push(self.stream.alloc_zeros::<u8>(bytes.next_power_of_two().max(1 << 16)).w()?);
+            buffers.push(
+                self.stream
+                    .alloc_zeros::<u8>(bytes.next_power_of_two().max(1 << 16))
+                    .w()?,
+            );
         }
         match buffers.last() {
             Some(buffer) => Ok(buffer.device_ptr(&self.stream).0),
@@ -132,14 +140,20 @@ fn compiled(device: &CudaDevice) -> Result<Ptx> {
     let (major, minor) = capability;
     let options = CompileOptions {
         // Products and sums are fused where the compiler sees fit; division and square root stay exact.
-        options: vec![format!("--gpu-architecture=compute_{major}{minor}"), "--std=c++17".to_owned()],
+        options: vec![
+            format!("--gpu-architecture=compute_{major}{minor}"),
+            "--std=c++17".to_owned(),
+        ],
         name: Some("dynaprune.cu".to_owned()),
         ..CompileOptions::default()
     };
     let ptx = match compile_ptx_with_opts(plan::source(), options) {
         Ok(ptx) => ptx,
         Err(CompileError::CompileError { log, .. }) => {
-            bail!("the kernels do not compile for compute capability {major}.{minor}:\n{}", log.to_string_lossy())
+            bail!(
+                "the kernels do not compile for compute capability {major}.{minor}:\n{}",
+                log.to_string_lossy()
+            )
         }
         Err(error) => bail!("NVRTC cannot compile the kernels: {error}"),
     };

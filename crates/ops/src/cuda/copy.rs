@@ -29,7 +29,11 @@ number!(half::bf16, "bf16");
 fn checked<T: Number>(tensor: &Tensor) -> Result<Operand> {
     let operand = Operand::of(tensor)?;
     if !T::is(operand.element.suffix()) {
-        bail!("found a tensor of {:?}, expected {}", operand.element, std::any::type_name::<T>())
+        bail!(
+            "found a tensor of {:?}, expected {}",
+            operand.element,
+            std::any::type_name::<T>()
+        )
     }
     Ok(operand)
 }

@@ -4,8 +4,8 @@ use super::Slot;
 use super::context::launch;
 use super::operand::{Element, Operand, Output, context, context_of, f32s, u32s};
 use super::plan;
-use crate::cross_entropy::column::{self, COLUMNS};
 use crate::cross_entropy::CrossEntropy;
+use crate::cross_entropy::column::{self, COLUMNS};
 use candle_core::{CudaStorage, Device, Layout, Result, Tensor, bail};
 
 /// Writes what the logits tell of each sample to the rows of `samples` that `slot` names, or to the first ones.
@@ -30,7 +30,12 @@ pub(crate) fn forward(
     Ok(())
 }
 
-pub(crate) fn sample_gradients(settings: CrossEntropy, logits: &Tensor, labels: &Tensor, dlogits: &Tensor) -> Result<()> {
+pub(crate) fn sample_gradients(
+    settings: CrossEntropy,
+    logits: &Tensor,
+    labels: &Tensor,
+    dlogits: &Tensor,
+) -> Result<()> {
     let (n, classes) = logits.dims2()?;
     let logits_at = Operand::of(logits)?.expect_real()?;
     let dlogits = logits_at.beside(Some(dlogits))?;
@@ -52,7 +57,10 @@ pub(crate) fn losses_of_storage(
     let n = labels.len();
     let logits_at = Operand::of_storage(logits, layout)?.expect_real()?;
     if logits_at.len != n * classes {
-        bail!("cross-entropy: found {n} labels for {} logits of {classes} classes", logits_at.len)
+        bail!(
+            "cross-entropy: found {n} labels for {} logits of {classes} classes",
+            logits_at.len
+        )
     }
     let device = Device::Cuda(logits.device.clone());
     let labels = Tensor::from_slice(labels, n, &device)?;

@@ -67,4 +67,3 @@ pub(crate) fn gradient_squares(x: &Tensor, dy: &Tensor, bias: bool, squares: &Te
         x_at.address, dy_at, squares, n as u32, i as u32, o as u32, u32::from(bias));
     Ok(())
 }
-

@@ -117,7 +117,10 @@ pub(crate) fn context(tensor: &Tensor) -> Result<Rc<Context>> {
 pub(crate) fn cuda<'a>(storage: &'a Storage, tensor: &Tensor) -> Result<&'a CudaStorage> {
     match storage {
         Storage::Cuda(storage) => Ok(storage),
-        _ => bail!("expected a tensor on a GPU like the others, found {:?}", tensor.device()),
+        _ => bail!(
+            "expected a tensor on a GPU like the others, found {:?}",
+            tensor.device()
+        ),
     }
 }
 

@@ -36,7 +36,10 @@ impl Comparison {
 /// Compares all operations in f32 and bf16.
 pub(super) fn compare(device: &Device) -> Vec<Comparison> {
     let cases = CASES.iter().flat_map(|case| {
-        let halves = [(DType::F32, "f32", F32_TOLERANCE), (DType::BF16, "bf16", BF16_TOLERANCE)];
+        let halves = [
+            (DType::F32, "f32", F32_TOLERANCE),
+            (DType::BF16, "bf16", BF16_TOLERANCE),
+        ];
         halves.map(|half| (case, half))
     });
     let mut all = Vec::new();
@@ -78,7 +81,11 @@ fn pair(device: &Device, dtype: DType, case: Case) -> Result<(f64, bool)> {
         let size = squares(&mut expected.iter().map(|&a| f64::from(a)));
         // A NaN is no number to be right about.
         let error = (off / size.max(f64::MIN_POSITIVE)).sqrt();
-        largest = if error.is_nan() { f64::INFINITY } else { largest.max(error) };
+        largest = if error.is_nan() {
+            f64::INFINITY
+        } else {
+            largest.max(error)
+        };
         same &= found.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits());
     }
     Ok((largest, same))
@@ -130,7 +137,9 @@ impl<'a> Place<'a> {
     /// Room for activations, with numbers that must be overwritten.
     fn room(&self, shape: &[usize]) -> Result<Tensor> {
         let dtype = if self.device.is_cpu() { DType::F32 } else { self.dtype };
-        Ok(Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(self.device)?)
+        Ok(Tensor::full(f32::NAN, shape, &Device::Cpu)?
+            .to_dtype(dtype)?
+            .to_device(self.device)?)
     }
 
     fn f32_room(&self, shape: &[usize]) -> Result<Tensor> {
@@ -156,18 +165,36 @@ impl<'a> Place<'a> {
 type Case = fn(&Place) -> Result<Vec<Tensor>>;
 
 const CASES: &[(&str, Case)] = &[
-    ("convolution 3x3", |place| convolution(place, [16, 16, 16, 64], 3, 64, 1, 1, true)),
-    ("convolution 3x3, weight as described", |place| convolution(place, [16, 16, 16, 64], 3, 64, 1, 1, false)),
-    ("convolution 3x3, stride 2", |place| convolution(place, [16, 16, 16, 64], 3, 128, 2, 1, true)),
-    ("convolution 1x1, stride 2", |place| convolution(place, [16, 16, 16, 64], 1, 128, 2, 0, true)),
-    ("convolution of images", |place| convolution(place, [16, 32, 32, 8], 3, 64, 1, 1, true)),
-    ("convolution of a last batch", |place| convolution(place, [5, 8, 8, 256], 3, 256, 1, 1, true)),
+    ("convolution 3x3", |place| {
+        convolution(place, [16, 16, 16, 64], 3, 64, 1, 1, true)
+    }),
+    ("convolution 3x3, weight as described", |place| {
+        convolution(place, [16, 16, 16, 64], 3, 64, 1, 1, false)
+    }),
+    ("convolution 3x3, stride 2", |place| {
+        convolution(place, [16, 16, 16, 64], 3, 128, 2, 1, true)
+    }),
+    ("convolution 1x1, stride 2", |place| {
+        convolution(place, [16, 16, 16, 64], 1, 128, 2, 0, true)
+    }),
+    ("convolution of images", |place| {
+        convolution(place, [16, 32, 32, 8], 3, 64, 1, 1, true)
+    }),
+    ("convolution of a last batch", |place| {
+        convolution(place, [5, 8, 8, 256], 3, 256, 1, 1, true)
+    }),
     ("convolution, added gradient", added_gradient),
     ("convolution, gradient norms of samples", conv_squares),
     ("batch norm", |place| batch_norm(place, [64, 16, 16, 64], false, true)),
-    ("batch norm, no relu", |place| batch_norm(place, [32, 8, 8, 128], false, false)),
-    ("batch norm, residual", |place| batch_norm(place, [32, 8, 8, 512], true, true)),
-    ("batch norm, odd channels", |place| batch_norm(place, [7, 5, 3, 10], true, true)),
+    ("batch norm, no relu", |place| {
+        batch_norm(place, [32, 8, 8, 128], false, false)
+    }),
+    ("batch norm, residual", |place| {
+        batch_norm(place, [32, 8, 8, 512], true, true)
+    }),
+    ("batch norm, odd channels", |place| {
+        batch_norm(place, [7, 5, 3, 10], true, true)
+    }),
     ("batch norm, evaluation", batch_norm_eval),
     ("max pool 2x2", |place| max_pool(place, [16, 16, 16, 64], 2, 2)),
     ("max pool 3x3, stride 2", |place| max_pool(place, [9, 15, 15, 24], 3, 2)),
@@ -192,7 +219,11 @@ fn convolution(
     let conv = Conv2d { stride, padding };
     let w = [size, size, x[3], co];
     let output = conv.output_shape(&x, &w)?;
-    let (x, w, dy) = (place.activations(&x)?, place.filter(&w, reordered)?, place.activations(&output)?);
+    let (x, w, dy) = (
+        place.activations(&x)?,
+        place.filter(&w, reordered)?,
+        place.activations(&output)?,
+    );
     let (y, dx) = (place.room(&output)?, place.room(x.dims())?);
     let dw = place.filter(&[size, size, x.dim(3)?, co], reordered)?;
     conv.forward(&x, &w, &y)?;
@@ -216,7 +247,10 @@ fn conv_squares(place: &Place) -> Result<Vec<Tensor>> {
             stride,
             padding: size / 2,
         };
-        let (x, dy) = (place.activations(&[6, 8, 8, 24])?, place.activations(&[6, side, side, 80])?);
+        let (x, dy) = (
+            place.activations(&[6, 8, 8, 24])?,
+            place.activations(&[6, side, side, 80])?,
+        );
         let squares = place.f32s(&[6])?;
         conv.weight_gradient_squares(&x, &dy, &[size, size, 24, 80], &squares)?;
         all.push(squares);
@@ -285,7 +319,11 @@ fn global_mean(place: &Place) -> Result<Vec<Tensor>> {
 
 fn linear(place: &Place) -> Result<Vec<Tensor>> {
     let (n, i, o) = (128, 512, 10);
-    let (x, w, dy) = (place.activations(&[n, i])?, place.activations(&[i, o])?, place.activations(&[n, o])?);
+    let (x, w, dy) = (
+        place.activations(&[n, i])?,
+        place.activations(&[i, o])?,
+        place.activations(&[n, o])?,
+    );
     let b = place.f32s(&[o])?;
     let (y, dx) = (place.room(&[n, o])?, place.room(&[n, i])?);
     let (dw, db, squares) = (place.f32_room(&[i, o])?, place.f32_room(&[o])?, place.f32s(&[n])?);
@@ -306,7 +344,11 @@ fn cross_entropy(place: &Place, n: usize, classes: usize) -> Result<Vec<Tensor>>
 }
 
 fn multiples(place: &Place) -> Result<Vec<Tensor>> {
-    let (x, y, z) = (place.activations(&[1, 1031])?, place.activations(&[1, 1031])?, place.room(&[1, 1031])?);
+    let (x, y, z) = (
+        place.activations(&[1, 1031])?,
+        place.activations(&[1, 1031])?,
+        place.room(&[1, 1031])?,
+    );
     scale(&x, 0.5, &y, true)?;
     scale(&x, 3.0, &z, false)?;
     Ok(vec![y, z])

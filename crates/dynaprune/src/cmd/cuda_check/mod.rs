@@ -1,0 +1,107 @@
+//! `cuda-check`: whether this GPU computes what the CPU computes, and how fast.
+
+mod operations;
+mod page;
+mod peer;
+mod speed;
+mod training;
+
+use crate::cmd::reproduce::Device;
+use crate::machine::{self, Compute};
+use anyhow::{Context as _, Result, anyhow};
+use operations::Comparison;
+use serde::Serialize;
+use speed::Speed;
+use std::path::PathBuf;
+use training::Equivalence;
+
+/// The options of `cuda-check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where `cuda-check.json` and `cuda-check.md` go [default: the current folder]
+    #[arg(long, value_name = "DIR", default_value = ".", hide_default_value = true)]
+    out: PathBuf,
+    /// A Python interpreter with PyTorch for this GPU, to be timed beside
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    peer_python: String,
+    /// Time nothing beside PyTorch
+    #[arg(long, conflicts_with = "peer_python")]
+    no_peer: bool,
+    /// Time nothing at all
+    #[arg(long)]
+    no_speed: bool,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Report {
+    device: String,
+    host: String,
+    code_version: String,
+    operations: Vec<Comparison>,
+    training: Vec<Equivalence>,
+    /// Why the two trainings could not be compared.
+    training_failure: Option<String>,
+    speed: Option<Speed>,
+    speed_failure: Option<String>,
+}
+
+impl Report {
+    fn is_right(&self) -> bool {
+        self.operations.iter().all(Comparison::is_right)
+            && self.training_failure.is_none()
+            && self.training.iter().all(Equivalence::is_right)
+            && self.speed_failure.is_none()
+    }
+}
+
+/// Runs the verb.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let compute = Compute::on(Device::Cuda)?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make `{}`", args.out.display()))?;
+    eprintln!("{}: operations", compute.name);
+    let operations = operations::compare(&compute.device);
+    eprintln!("training");
+    let (training, training_failure) = match training::compare(&compute.device) {
+        Ok(training) => (training, None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
+    let mut report = Report {
+        device: compute.name.clone(),
+        host: machine::cpu(),
+        code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
+        operations,
+        training,
+        training_failure,
+        speed: None,
+        speed_failure: None,
+    };
+    // What is known is kept, whatever becomes of the rest.
+    write(args, &report)?;
+    if !args.no_speed {
+        eprintln!("speed");
+        let python = (!args.no_peer).then_some(args.peer_python.as_str());
+        match speed::measure(&compute, python) {
+            Ok(speed) => report.speed = Some(speed),
+            Err(error) => report.speed_failure = Some(format!("{error:#}")),
+        }
+        write(args, &report)?;
+    }
+    print!("{}", page::markdown(&report));
+    match report.is_right() {
+        true => Ok(()),
+        false => Err(anyhow!("not all is right on {}", report.device)),
+    }
+}
+
+fn write(args: &Args, report: &Report) -> Result<()> {
+    let json = serde_json::to_vec_pretty(report)?;
+    let files = [
+        ("cuda-check.json", json),
+        ("cuda-check.md", page::markdown(report).into_bytes()),
+    ];
+    for (name, content) in files {
+        dynaprune_files::write(&args.out.join(name), &content)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What was found, as a page.
+
+use super::Report;
+use super::peer::Peer;
+use std::fmt::Write as _;
+
+/// The page in Markdown.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut page = format!(
+        "# CUDA check\n\n{} beside {}, dynaprune {}: {}.\n",
+        report.device,
+        report.host,
+        report.code_version,
+        if report.is_right() {
+            "all is right"
+        } else {
+            "**not all is right**"
+        }
+    );
+    operations(report, &mut page);
+    training(report, &mut page);
+    speed(report, &mut page);
+    page
+}
+
+fn operations(report: &Report, page: &mut String) {
+    let right = report
+        .operations
+        .iter()
+        .filter(|comparison| comparison.is_right())
+        .count();
+    let all = report.operations.len();
+    let _ = write!(
+        page,
+        "\n## Operations\n\n{right} of {all} as on the CPU. The error is ‖GPU − CPU‖ / ‖CPU‖ of the result that is furthest off.\n\n\
+         | operation | precision | error | allowed | twice the same bits | |\n|---|---|---|---|---|---|\n"
+    );
+    for comparison in &report.operations {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {:.0e} | {} | {} |",
+            comparison.operation,
+            comparison.precision,
+            comparison.error.map_or("-".to_owned(), |error| format!("{error:.1e}")),
+            comparison.tolerance,
+            yes(comparison.reproducible),
+            match &comparison.failure {
+                Some(failure) => failure.replace(['\n', '|'], " "),
+                None if comparison.is_right() => String::new(),
+                None => "**wrong**".to_owned(),
+            }
+        );
+    }
+}
+
+fn training(report: &Report, page: &mut String) {
+    page.push_str("\n## Training, step by step beside the CPU in f32\n\n");
+    if let Some(failure) = &report.training_failure {
+        let _ = writeln!(page, "Failed: {failure}");
+        return;
+    }
+    page.push_str(
+        "| network | precision | steps | loss on the CPU, first and last | largest error of a loss | allowed | error of the \
+         parameters | allowed |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in &report.training {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {:.3}, {:.3} | {:.1e} | {:.0e} | {:.1e} | {:.0e} |",
+            row.network,
+            row.precision,
+            row.steps,
+            row.first_loss,
+            row.last_loss,
+            row.loss_error,
+            row.loss_tolerance,
+            row.parameter_error,
+            row.parameter_tolerance
+        );
+    }
+}
+
+fn speed(report: &Report, page: &mut String) {
+    if let Some(failure) = &report.speed_failure {
+        let _ = write!(page, "\n## Speed\n\nFailed: {failure}\n");
+    }
+    let Some(speed) = &report.speed else { return };
+    let steps = speed.samples.div_ceil(speed.batch_size as usize) as f64;
+    let _ = write!(
+        page,
+        "\n## Speed\n\n{}, {} images of 32 x 32, batches of {}, {}: medians of epochs without the first.\n\n\
+         | | seconds of an epoch | milliseconds of a step |\n|---|---|---|\n\
+         | all samples | {:.3} | {:.3} |\n| random-dynamic, s = 0.5 | {:.3} | {:.3} |\n",
+        speed.network,
+        speed.samples,
+        speed.batch_size,
+        speed.precision,
+        speed.full,
+        1e3 * speed.full / steps,
+        speed.half,
+        2e3 * speed.half / steps,
+    );
+    for peer in &speed.peers {
+        let _ = writeln!(page, "{}", peer_row(peer, steps));
+    }
+    let _ = write!(
+        page,
+        "\nSelection and bookkeeping: {:.2} % of an epoch. Saving at s = 0.5: {:.3} of the ideal. {:.0} TFLOP/s.\n",
+        100.0 * speed.bookkeeping,
+        speed.realised,
+        speed.flops_per_second / 1e12
+    );
+    for peer in &speed.peers {
+        if let Some(step) = peer.step {
+            let ratio = step * steps / 1e3 / speed.full;
+            let _ = writeln!(page, "\nAgainst {}: {ratio:.2} times as fast.", peer.name);
+        }
+    }
+}
+
+fn peer_row(peer: &Peer, steps: f64) -> String {
+    match (peer.step, &peer.failure) {
+        (Some(step), _) => format!("| {} | {:.3} | {step:.3} |", peer.name, step * steps / 1e3),
+        (None, failure) => {
+            let why = failure.as_deref().unwrap_or("no answer").replace(['\n', '|'], " ");
+            format!("| {} | - | {why} |", peer.name)
+        }
+    }
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "**no**" }
+}

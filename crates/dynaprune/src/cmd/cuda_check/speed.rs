@@ -1,0 +1,152 @@
+//! Epochs of the paper's network on this GPU: how long they take, beside PyTorch, and what pruning really saves.
+
+use super::peer::{self, Peer};
+use crate::machine::Compute;
+use anyhow::Result;
+use dynaprune_datasets::{Dataset, Images};
+use dynaprune_random::{Purpose, Stream};
+use dynaprune_spec::{Budget, Cell, Choice, DatasetSpec, Precision, Schedule, Selection, Training, Value};
+use dynaprune_train::{RunRecord, run_on};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+const PIXELS: Purpose = Purpose::new("cuda-check pixels");
+
+/// The size of CIFAR-10, with images of noise: their content costs nothing.
+const TRAIN: usize = 50_000;
+const TEST: usize = 1_000;
+const CLASSES: u32 = 10;
+
+/// Epochs of a timed run; the first is not counted.
+const EPOCHS: u32 = 5;
+const PERIOD: u32 = 2;
+
+/// What epochs take, in seconds: medians without the first.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Speed {
+    pub(super) network: String,
+    pub(super) batch_size: u32,
+    pub(super) precision: &'static str,
+    pub(super) samples: usize,
+    /// An epoch of training on all samples.
+    pub(super) full: f64,
+    /// An epoch of training on half of them, chosen anew every other epoch.
+    pub(super) half: f64,
+    /// The share of an epoch of all else: selection, and what is recorded.
+    pub(super) bookkeeping: f64,
+    /// (full − half) / (full / 2): 1 if half the samples take half the time.
+    pub(super) realised: f64,
+    /// Floating-point operations a second of the full epoch.
+    pub(super) flops_per_second: f64,
+    pub(super) peers: Vec<Peer>,
+}
+
+/// Times ResNet-18 in bf16 at the paper's batch size; with PyTorch, if there is one.
+pub(super) fn measure(compute: &Compute, python: Option<&str>) -> Result<Speed> {
+    let dataset = noise();
+    let full = timed(compute, &cell("full", 0.0), &dataset)?;
+    let half = timed(compute, &cell("random-dynamic", 0.5), &dataset)?;
+    let of = |record: &RunRecord, seconds: fn(&dynaprune_train::EpochRecord) -> f64| {
+        let mut all: Vec<f64> = record.epochs.iter().skip(1).map(seconds).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    let (full_seconds, half_seconds) = (of(&full, |e| e.training_seconds), of(&half, |e| e.training_seconds));
+    let other: f64 = half
+        .epochs
+        .iter()
+        .skip(1)
+        .map(|e| e.selection_seconds + e.other_seconds)
+        .sum();
+    let training: f64 = half.epochs.iter().skip(1).map(|e| e.training_seconds).sum();
+    let cell = cell("full", 0.0);
+    let peers = match python {
+        Some(python) => peer::measure(python, cell.training.batch_size),
+        None => Vec::new(),
+    };
+    Ok(Speed {
+        network: "resnet18".to_owned(),
+        batch_size: cell.training.batch_size,
+        precision: cell.training.precision.word(),
+        samples: TRAIN,
+        full: full_seconds,
+        half: half_seconds,
+        bookkeeping: other / (other + training),
+        realised: (full_seconds - half_seconds) / (full_seconds / 2.0),
+        flops_per_second: full.training_flops / f64::from(EPOCHS) / full_seconds,
+        peers,
+    })
+}
+
+fn timed(compute: &Compute, cell: &Cell, dataset: &Dataset) -> Result<RunRecord> {
+    Ok(run_on(&compute.device, cell, dataset, None, &mut ())?)
+}
+
+fn cell(method: &str, pruned_fraction: f64) -> Cell {
+    let options = BTreeMap::from([("width".to_owned(), Value::Int(64))]);
+    let is_dynamic = pruned_fraction > 0.0;
+    Cell {
+        profile: "cuda-check".to_owned(),
+        dataset: DatasetSpec {
+            name: "noise".to_owned(),
+            options: BTreeMap::new(),
+            train_samples: None,
+            test_samples: None,
+            subset_seed: 0,
+        },
+        model: Choice {
+            name: "resnet18".to_owned(),
+            options,
+        },
+        method: Choice {
+            name: method.to_owned(),
+            options: BTreeMap::new(),
+        },
+        pruned_fraction,
+        seed: 0,
+        training: Training {
+            epochs: EPOCHS,
+            batch_size: 128,
+            learning_rate: 0.01,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 5e-4,
+            label_smoothing: 0.0,
+            schedule: Schedule::Constant,
+            crop_padding: 4,
+            horizontal_flip: true,
+            budget: Budget::Epochs,
+            precision: Precision::Bf16,
+            evaluate_every: EPOCHS,
+        },
+        selection: Selection {
+            selection_period: is_dynamic.then_some(PERIOD),
+            class_balance: false,
+            scoring: None,
+            static_scores: None,
+        },
+    }
+}
+
+fn noise() -> Dataset {
+    let images = |count: usize, step: u64| {
+        let mut stream = Stream::new(0, PIXELS, step);
+        let words = count * 32 * 32 * 3 / 8;
+        let pixels = (0..words).flat_map(|_| stream.next_u64().to_le_bytes()).collect();
+        let labels = (0..count).map(|_| stream.below(CLASSES) as u16).collect();
+        Images {
+            height: 32,
+            width: 32,
+            channels: 3,
+            pixels,
+            labels,
+        }
+    };
+    Dataset {
+        name: "noise".to_owned(),
+        classes: (0..CLASSES).map(|class| class.to_string()).collect(),
+        train: images(TRAIN, 0),
+        test: images(TEST, 1),
+        checksum: String::new(),
+    }
+}
