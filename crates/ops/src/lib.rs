@@ -36,6 +36,8 @@ mod conv2d;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(all(test, not(feature = "cuda")))]
+mod cuda;
 mod elementwise;
 mod linear;
 mod pool;

@@ -159,7 +159,7 @@ pub(crate) fn backward_eval(
     let context = context(x)?;
     let pixels = x_at.len / n / c;
     let kernel = context.kernel("bn_grad_eval", Some(x_at.element))?;
-    launch!(context, kernel, plan::bn_grad_eval(n, c);
+    launch!(context, kernel, plan::bn_grad_eval(n);
         grad, x_at.address, y, affine, running, squares, to, add, n as u32, pixels as u32, c as u32, settings.eps,
         u32::from(settings.relu));
     Ok(())

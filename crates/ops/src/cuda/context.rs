@@ -121,11 +121,11 @@ impl Context {
 
 /// How `launch` is given to the driver.
 pub(crate) fn config(launch: Launch) -> LaunchConfig {
-    let Launch { grid, block, shared } = launch;
+    let Launch { grid, block } = launch;
     LaunchConfig {
         grid_dim: grid.into(),
         block_dim: block.into(),
-        shared_mem_bytes: shared,
+        shared_mem_bytes: 0,
     }
 }
 

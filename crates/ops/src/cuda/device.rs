@@ -101,7 +101,7 @@ impl Slot<'_> {
 pub fn advance(step: &Tensor) -> Result<()> {
     let address = u32s(step)?;
     let context = context(step)?;
-    let kernel = context.kernel("advance", None)?;
+    let kernel = context.kernel("advance_step", None)?;
     launch!(context, kernel, plan::advance(); address);
     Ok(())
 }

@@ -9,6 +9,9 @@
 
 pub(crate) mod plan;
 
+#[cfg(test)]
+mod emulated;
+
 #[cfg(feature = "cuda")]
 pub(crate) mod batch_norm;
 #[cfg(feature = "cuda")]

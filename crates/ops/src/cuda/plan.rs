@@ -1,81 +1,189 @@
-//! Stand-in.
+//! The kernels' source, and how each is launched for its shapes. Nothing here needs a GPU.
+
+/// The files of the kernels, which make one source.
+const FILES: [&str; 8] = [
+    include_str!("kernels/prelude.cu"),
+    include_str!("kernels/batch_norm.cu"),
+    include_str!("kernels/conv2d.cu"),
+    include_str!("kernels/cross_entropy.cu"),
+    include_str!("kernels/elementwise.cu"),
+    include_str!("kernels/images.cu"),
+    include_str!("kernels/linear.cu"),
+    include_str!("kernels/pool.cu"),
+];
+
+/// The source that is compiled.
+pub(crate) fn source() -> String {
+    FILES.join("\n")
+}
+
+/// A kernel's grid in blocks and its block in threads. All shared memory is declared in the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Launch {
     pub(crate) grid: [u32; 3],
     pub(crate) block: [u32; 3],
-    pub(crate) shared: u32,
 }
-pub(crate) fn source() -> String {
-    String::new()
+
+const THREADS: usize = 256;
+const WARP: usize = 32;
+
+/// Blocks that keep a large GPU busy: a few for each of some 130 multiprocessors.
+const BLOCKS: usize = 528;
+
+/// Rows that a thread of batch norm takes at least, if there are as many: fewer would not pay for reading the channels' numbers.
+const ROWS: usize = 8;
+
+/// A thread for each of `len` numbers.
+fn each(len: usize) -> Launch {
+    Launch {
+        grid: [len.div_ceil(THREADS).max(1) as u32, 1, 1],
+        block: [THREADS as u32, 1, 1],
+    }
 }
-const L: Launch = Launch {
-    grid: [1; 3],
-    block: [1; 3],
-    shared: 0,
-};
-pub(crate) fn pack_view(_top: i32, _left: i32, _flip: bool) -> u32 {
-    0
+
+/// A warp for each of `len` results.
+fn warps(len: usize) -> Launch {
+    each(len * WARP)
 }
-pub(crate) fn permute_filter(_w: usize, _ci: usize, _co: usize) -> Launch {
-    L
+
+/// The blocks over `rows` rows of `c` channels: see `Walk` in `batch_norm.cu`.
+fn rows(rows: usize, c: usize) -> (Launch, usize) {
+    let vectors = if c.is_multiple_of(8) { c / 8 } else { c };
+    let groups = vectors.min(THREADS);
+    let lanes = THREADS / groups;
+    let blocks = (rows / (lanes * ROWS)).clamp(1, BLOCKS);
+    let launch = Launch {
+        grid: [blocks as u32, vectors.div_ceil(groups) as u32, 1],
+        block: [THREADS as u32, 1, 1],
+    };
+    (launch, blocks)
 }
-pub(crate) fn conv_weight_squares(_n: usize, _rows: usize, _co: usize) -> (Launch, usize) {
-    (L, 1)
+
+/// 32 channels a block, each with 32 slices of the partial sums.
+fn finish(c: usize) -> Launch {
+    Launch {
+        grid: [c.div_ceil(32) as u32, 1, 1],
+        block: [32, 32, 1],
+    }
 }
-pub(crate) fn add_tiles(_n: usize) -> Launch {
-    L
+
+/// The launch and how many partial sums [2, c] it makes.
+pub(crate) fn bn_sums(row_count: usize, c: usize) -> (Launch, usize) {
+    rows(row_count, c)
 }
-pub(crate) fn bn_sums(_r: usize, _c: usize) -> (Launch, usize) {
-    (L, 1)
+
+pub(crate) fn bn_finish(c: usize) -> Launch {
+    finish(c)
 }
-pub(crate) fn bn_finish(_c: usize) -> Launch {
-    L
+
+pub(crate) fn bn_apply(row_count: usize, c: usize) -> Launch {
+    rows(row_count, c).0
 }
-pub(crate) fn bn_apply(_r: usize, _c: usize) -> Launch {
-    L
+
+/// As [`bn_sums`].
+pub(crate) fn bn_grad_sums(row_count: usize, c: usize) -> (Launch, usize) {
+    rows(row_count, c)
 }
-pub(crate) fn bn_grad_sums(_r: usize, _c: usize) -> (Launch, usize) {
-    (L, 1)
+
+pub(crate) fn bn_grad_finish(c: usize) -> Launch {
+    finish(c)
 }
-pub(crate) fn bn_grad_finish(_c: usize) -> Launch {
-    L
+
+pub(crate) fn bn_grad_apply(row_count: usize, c: usize) -> Launch {
+    rows(row_count, c).0
 }
-pub(crate) fn bn_grad_apply(_r: usize, _c: usize) -> Launch {
-    L
+
+/// A block a sample.
+pub(crate) fn bn_grad_eval(n: usize) -> Launch {
+    Launch {
+        grid: [n as u32, 1, 1],
+        block: [THREADS as u32, 1, 1],
+    }
 }
-pub(crate) fn bn_grad_eval(_n: usize, _c: usize) -> Launch {
-    L
+
+/// A thread for each number of the result.
+pub(crate) fn pool(results: usize) -> Launch {
+    each(results)
 }
-pub(crate) fn pool(_n: usize) -> Launch {
-    L
+
+pub(crate) fn global_mean(n: usize, c: usize) -> Launch {
+    each(n * c)
 }
-pub(crate) fn global_mean(_n: usize, _c: usize) -> Launch {
-    L
+
+pub(crate) fn linear(n: usize, o: usize) -> Launch {
+    warps(n * o)
 }
-pub(crate) fn linear(_n: usize, _o: usize) -> Launch {
-    L
+
+/// 32 weights or biases a block, 8 slices of the samples.
+pub(crate) fn linear_grad_weight(i: usize, o: usize) -> Launch {
+    Launch {
+        grid: [((i + 1) * o).div_ceil(32) as u32, 1, 1],
+        block: [32, 8, 1],
+    }
 }
-pub(crate) fn linear_grad_weight(_i: usize, _o: usize) -> Launch {
-    L
+
+pub(crate) fn linear_grad_input(n: usize, i: usize) -> Launch {
+    each(n * i)
 }
-pub(crate) fn linear_grad_input(_n: usize, _i: usize) -> Launch {
-    L
+
+pub(crate) fn linear_squares(n: usize) -> Launch {
+    warps(n)
 }
-pub(crate) fn linear_squares(_n: usize) -> Launch {
-    L
+
+/// A warp a sample.
+pub(crate) fn cross_entropy(n: usize) -> Launch {
+    warps(n)
 }
-pub(crate) fn cross_entropy(_n: usize) -> Launch {
-    L
+
+/// Each thread takes every so many numbers.
+pub(crate) fn elementwise(len: usize) -> Launch {
+    let Launch {
+        grid: [blocks, ..],
+        block,
+    } = each(len);
+    Launch {
+        grid: [blocks.min(8 * BLOCKS as u32), 1, 1],
+        block,
+    }
 }
-pub(crate) fn elementwise(_n: usize) -> Launch {
-    L
+
+pub(crate) fn sgd(len: usize) -> Launch {
+    elementwise(len)
 }
-pub(crate) fn sgd(_n: usize) -> Launch {
-    L
-}
+
 pub(crate) fn advance() -> Launch {
-    L
+    Launch {
+        grid: [1; 3],
+        block: [1; 3],
+    }
 }
-pub(crate) fn load_images(_n: usize, _h: usize, _w: usize) -> Launch {
-    L
+
+/// A thread a pixel.
+pub(crate) fn load_images(n: usize, h: usize, w: usize) -> Launch {
+    each(n * h * w)
+}
+
+/// A tile of 64 x 64 weights of one sample a block; also how many tiles a sample has.
+pub(crate) fn conv_weight_squares(n: usize, filter_rows: usize, co: usize) -> (Launch, usize) {
+    let tiles = [filter_rows.div_ceil(64), co.div_ceil(64)];
+    let launch = Launch {
+        grid: [tiles[0] as u32, tiles[1] as u32, n as u32],
+        block: [THREADS as u32, 1, 1],
+    };
+    (launch, tiles[0] * tiles[1])
+}
+
+pub(crate) fn add_tiles(n: usize) -> Launch {
+    each(n)
+}
+
+pub(crate) fn permute_filter(window: usize, ci: usize, co: usize) -> Launch {
+    each(window * ci * co)
+}
+
+/// How `load_images` is given a view: bits 0 to 15 are the top plus 32768, bits 16 to 30 the left plus 16384, bit 31 the flip.
+pub(crate) fn pack_view(top: i32, left: i32, flip: bool) -> u32 {
+    let top = top.clamp(-32_768, 32_767) + 32_768;
+    let left = left.clamp(-16_384, 16_383) + 16_384;
+    top as u32 | (left as u32) << 16 | u32::from(flip) << 31
 }

@@ -1,0 +1,193 @@
+// Runs kernels on the host, for tests: every thread of a block is a coroutine that gives way at barriers and shuffles; blocks
+// run one after the other. What a block shares is filled with NaNs before it begins. Threads that wait for each other in vain
+// are reported.
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+#define SHARED(TYPE, NAME, LENGTH) TYPE* NAME = (TYPE*)emulator::shared(sizeof(TYPE) * (LENGTH))
+
+struct Dimensions {
+  unsigned x, y, z;
+};
+static Dimensions threadIdx, blockIdx, blockDim, gridDim;
+
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+static float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+static uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+
+template <typename To, typename From>
+static To same_bits(From from) {
+  To to;
+  static_assert(sizeof(to) == sizeof(from), "");
+  memcpy(&to, &from, sizeof(to));
+  return to;
+}
+static float __uint_as_float(unsigned bits) { return same_bits<float>(bits); }
+static float __int_as_float(int bits) { return same_bits<float>(bits); }
+static unsigned __float_as_uint(float x) { return same_bits<unsigned>(x); }
+
+namespace emulator {
+
+enum State { READY, AT_BARRIER, AT_SHUFFLE, DONE };
+
+struct Thread {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack;
+  Dimensions index;
+  State state;
+  size_t shared;  // of what the block shares, how much this thread has been given
+  unsigned given, got, partner;  // of a shuffle: what is handed over, what is received, the lane's difference to the giver's
+};
+
+const size_t STACK = 64 * 1024, SHARED_MEMORY = 48 * 1024;
+static std::vector<Thread> threads;
+static ucontext_t scheduler;
+static size_t current;
+alignas(16) static char memory[SHARED_MEMORY];
+static bool overflow;
+
+static void give_way(State state) {
+  threads[current].state = state;
+  swapcontext(&threads[current].context, &scheduler);
+}
+
+static void* shared(size_t bytes) {
+  Thread& thread = threads[current];
+  size_t start = (thread.shared + 15) / 16 * 16;
+  if (start + bytes > SHARED_MEMORY) {
+    overflow = true;
+    return memory;
+  }
+  thread.shared = start + bytes;
+  return memory + start;
+}
+
+static unsigned exchange(unsigned bits, unsigned partner) {
+  Thread& thread = threads[current];
+  thread.given = bits;
+  thread.partner = partner;
+  give_way(AT_SHUFFLE);
+  return thread.got;
+}
+
+// One pass over a block that waits: lets go on who may. False if nobody may.
+static bool release() {
+  size_t count = threads.size();
+  bool any = false, all_wait = true;
+  for (const Thread& thread : threads) all_wait &= thread.state == AT_BARRIER || thread.state == DONE;
+  if (all_wait) {
+    for (Thread& thread : threads)
+      if (thread.state == AT_BARRIER) thread.state = READY, any = true;
+    return any;
+  }
+  for (size_t warp = 0; warp < count; warp += 32) {
+    size_t end = warp + 32 < count ? warp + 32 : count;
+    bool whole = end - warp == 32;
+    for (size_t i = warp; i < end; i++) whole &= threads[i].state == AT_SHUFFLE;
+    if (!whole) continue;
+    for (size_t i = warp; i < end; i++) threads[i].got = threads[warp + ((i - warp) ^ threads[i].partner)].given;
+    for (size_t i = warp; i < end; i++) threads[i].state = READY;
+    any = true;
+  }
+  return any;
+}
+
+static void (*body)();
+
+static void enter() {
+  body();
+  give_way(DONE);
+}
+
+// 0 if the block ended, 1 if its threads wait for each other in vain, 2 if it shares more memory than there is.
+static int run_block(size_t count) {
+  memset(memory, 0xff, sizeof(memory));
+  overflow = false;
+  threads.resize(count);
+  for (size_t i = 0; i < count; i++) {
+    Thread& thread = threads[i];
+    if (!thread.stack) thread.stack.reset(new char[STACK]);
+    getcontext(&thread.context);
+    thread.context.uc_stack.ss_sp = thread.stack.get();
+    thread.context.uc_stack.ss_size = STACK;
+    thread.context.uc_link = &scheduler;
+    makecontext(&thread.context, enter, 0);
+    unsigned linear = (unsigned)i;
+    thread.index = {linear % blockDim.x, linear / blockDim.x % blockDim.y, linear / blockDim.x / blockDim.y};
+    thread.state = READY;
+    thread.shared = 0;
+  }
+  for (;;) {
+    bool ran = false, done = true;
+    for (current = 0; current < count; current++) {
+      if (threads[current].state == READY) {
+        threadIdx = threads[current].index;
+        swapcontext(&scheduler, &threads[current].context);
+        ran = true;
+      }
+      done &= threads[current].state == DONE;
+    }
+    if (overflow) return 2;
+    if (done) return 0;
+    if (!ran && !release()) return 1;
+  }
+}
+
+template <typename... Parameters, size_t... I>
+void call(void (*kernel)(Parameters...), void** arguments, std::index_sequence<I...>) {
+  kernel(*(typename std::decay<Parameters>::type*)arguments[I]...);
+}
+
+template <typename... Parameters>
+int launch(void (*kernel)(Parameters...), const unsigned* grid, const unsigned* block, void** arguments) {
+  struct Call {
+    void (*kernel)(Parameters...);
+    void** arguments;
+  };
+  static Call what;
+  what = {kernel, arguments};
+  body = [] { call(what.kernel, what.arguments, std::index_sequence_for<Parameters...>{}); };
+  gridDim = {grid[0], grid[1], grid[2]};
+  blockDim = {block[0], block[1], block[2]};
+  for (unsigned z = 0; z < grid[2]; z++)
+    for (unsigned y = 0; y < grid[1]; y++)
+      for (unsigned x = 0; x < grid[0]; x++) {
+        blockIdx = {x, y, z};
+        int status = run_block((size_t)block[0] * block[1] * block[2]);
+        if (status) return status;
+      }
+  return 0;
+}
+
+}  // namespace emulator
+
+static void __syncthreads() { emulator::give_way(emulator::AT_BARRIER); }
+
+static float __shfl_xor_sync(unsigned, float x, int lane) {
+  return same_bits<float>(emulator::exchange(same_bits<unsigned>(x), (unsigned)lane));
+}
+
+static int __shfl_xor_sync(unsigned, int x, int lane) {
+  return same_bits<int>(emulator::exchange(same_bits<unsigned>(x), (unsigned)lane));
+}
+
+#define EMULATE(KERNEL)                                                                                        \
+  extern "C" int emulate_##KERNEL(const unsigned* grid, const unsigned* block, void** arguments) {             \
+    return emulator::launch(KERNEL, grid, block, arguments);                                                   \
+  }
