@@ -1,17 +1,35 @@
 //! `cargo xtask ...`: builds the `dynaprune` binary and hands over to it.
 //!
-//! `DYNAPRUNE_FEATURES=hub` builds it with cargo features of its own.
-//! All logic is in the binary, so that it also runs where there is no Rust. This crate has no
+//! `DYNAPRUNE_FEATURES=hub` builds it with cargo features of its own. It is built for CUDA if that is asked for (`--device
+//! cuda`, `cuda-check`, the feature `cuda`), or if a GPU answers and there is something to build with. Two verbs are this
+//! program's own: `cuda-toolchain` and `dist`.
+//!
+//! All other logic is in the binary, so that it also runs where there is no Rust. This crate has no
 //! dependencies: it is built before anything else on a fresh machine.
 
+mod cuda;
+mod dist;
+mod failure;
+mod toolchain;
+
+use cuda::{Compiler, Wish};
+use failure::Failure;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let root = workspace_root();
-    match build(&root).and_then(|program| hand_over(&program, &root)) {
+    let target = target_folder(&root);
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let verb = arguments.first().map(|verb| verb.to_string_lossy().into_owned());
+    let result = match verb.as_deref() {
+        Some("cuda-toolchain") => toolchain::set_up(&target).map(|()| ExitCode::SUCCESS),
+        Some("dist") => dist::make(&root, &target, &arguments[1..]).map(|()| ExitCode::SUCCESS),
+        _ => build_and_hand_over(&root, &target, &arguments),
+    };
+    match result {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {}", failure.message);
@@ -20,18 +38,42 @@ fn main() -> ExitCode {
     }
 }
 
-struct Failure {
-    message: String,
-    code: ExitCode,
+fn build_and_hand_over(root: &Path, target: &Path, arguments: &[OsString]) -> Result<ExitCode, Failure> {
+    let features = env::var_os("DYNAPRUNE_FEATURES").unwrap_or_default();
+    let compiler = compiler(target, arguments, &features)?;
+    let program = build(root, target, &features, compiler.as_ref())?;
+    let mut command = Command::new(&program);
+    command.args(arguments).env("DYNAPRUNE_ROOT", root);
+    if let Some(libraries) = compiler.as_ref().and_then(Compiler::libraries) {
+        command.env("LD_LIBRARY_PATH", libraries);
+    }
+    hand_over(command, &program)
 }
 
-impl Failure {
-    fn new(message: String) -> Self {
-        Self {
-            message,
-            code: ExitCode::FAILURE,
-        }
+/// What to build for CUDA with, if it is to be.
+fn compiler(target: &Path, arguments: &[OsString], features: &OsStr) -> Result<Option<Compiler>, Failure> {
+    let wish = cuda::wish(arguments, Some(features));
+    match wish {
+        Wish::No => return Ok(None),
+        Wish::IfPossible => return Ok(cuda::compiler(target).filter(|_| cuda::has_gpu() && cuda::has_driver())),
+        Wish::Demanded => {}
     }
+    // The loader would only say that it lacks a library.
+    if !cuda::has_driver() {
+        return Err(Failure::usage(format!(
+            "CUDA is not possible: no NVIDIA driver was found (`{}`)\n\nhint: leave `--device cuda` out, or use `--device cpu`",
+            cuda::DRIVER
+        )));
+    }
+    let compiler = cuda::compiler(target).ok_or_else(no_compiler)?;
+    Ok(Some(compiler))
+}
+
+fn no_compiler() -> Failure {
+    Failure::usage(
+        "a build for CUDA needs `nvcc`, which is not on the path\n\nhint: `cargo xtask cuda-toolchain` sets it up, without root"
+            .to_owned(),
+    )
 }
 
 fn workspace_root() -> PathBuf {
@@ -41,9 +83,13 @@ fn workspace_root() -> PathBuf {
     here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
 }
 
-/// Builds the binary in release mode and returns where it is.
-fn build(root: &Path) -> Result<PathBuf, Failure> {
-    let target = target_folder(root);
+/// Builds the binary in release mode and returns where it is. For CUDA it has a target folder of its own, so that the two
+/// builds do not displace each other.
+fn build(root: &Path, target: &Path, features: &OsStr, cuda: Option<&Compiler>) -> Result<PathBuf, Failure> {
+    let target = match cuda {
+        Some(_) => target.join("cuda"),
+        None => target.to_owned(),
+    };
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     cargo
         .args([
@@ -59,8 +105,11 @@ fn build(root: &Path) -> Result<PathBuf, Failure> {
         .arg(root.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target);
-    if let Some(features) = env::var_os("DYNAPRUNE_FEATURES") {
+    if !features.is_empty() {
         cargo.arg("--features").arg(features);
+    }
+    if let Some(compiler) = cuda {
+        cargo.args(["--features", "cuda"]).envs(compiler.environment());
     }
     // What cargo tells us about this package would look like a change to build scripts that read the same variables, and
     // have them run again.
@@ -95,27 +144,19 @@ fn target_folder(root: &Path) -> PathBuf {
 }
 
 #[cfg(unix)]
-fn hand_over(program: &Path, root: &Path) -> Result<ExitCode, Failure> {
+fn hand_over(mut command: Command, program: &Path) -> Result<ExitCode, Failure> {
     use std::os::unix::process::CommandExt as _;
-    let error = command(program, root).exec();
+    let error = command.exec();
     Err(cannot_start(program, &error))
 }
 
 #[cfg(not(unix))]
-fn hand_over(program: &Path, root: &Path) -> Result<ExitCode, Failure> {
-    let status = command(program, root)
-        .status()
-        .map_err(|error| cannot_start(program, &error))?;
+fn hand_over(mut command: Command, program: &Path) -> Result<ExitCode, Failure> {
+    let status = command.status().map_err(|error| cannot_start(program, &error))?;
     Ok(status
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .map_or(ExitCode::FAILURE, ExitCode::from))
-}
-
-fn command(program: &Path, root: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.args(env::args_os().skip(1)).env("DYNAPRUNE_ROOT", root);
-    command
 }
 
 fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {

@@ -10,6 +10,7 @@ mod counts;
 mod failure;
 mod failures;
 mod figure;
+mod hours;
 mod keeper;
 mod lease;
 mod library;

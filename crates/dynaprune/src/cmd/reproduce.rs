@@ -5,6 +5,7 @@ use crate::cmd::runs::Where;
 use crate::cmd::{from_run, report};
 use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
+use crate::hours;
 use crate::library::Library;
 use crate::machine::{self, Compute};
 use crate::plan::{Plan, with_counted};
@@ -199,6 +200,9 @@ fn reproduce(
     )?;
     if args.dry_run {
         plan.print();
+        if profile.needs_cuda {
+            println!("{}", hours::on_one_gpu(&plan.work(), &results.runs()?));
+        }
         return Ok(());
     }
     let mut failed = Vec::new();

@@ -348,7 +348,10 @@ fn batch_norm<T: Real>(rows: usize, c: usize, residual: bool, relu: bool, add: b
     if rows > 2 {
         assert_close(&read(&mdy), &vector(&tdy), tolerance, &format!("dx {what}"));
     } else {
-        assert!(read(&mdy).iter().all(|dx| dx.abs() < 1e-3), "next to nothing passes one or two rows: {what}");
+        assert!(
+            read(&mdy).iter().all(|dx| dx.abs() < 1e-3),
+            "next to nothing passes one or two rows: {what}"
+        );
     }
     assert_close(&read(&mto), &vector(&tto), T::TOLERANCE, &format!("dresidual {what}"));
 }
