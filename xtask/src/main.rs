@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let verb = arguments.first().map(|verb| verb.to_string_lossy().into_owned());
     let result = match verb.as_deref() {
-        Some("cuda-toolchain") => toolchain::set_up(&target).map(|()| ExitCode::SUCCESS),
+        Some("cuda-toolchain") => toolchain::run(&target, &arguments[1..]).map(|()| ExitCode::SUCCESS),
         Some("dist") => dist::make(&root, &target, &arguments[1..]).map(|()| ExitCode::SUCCESS),
         _ => build_and_hand_over(&root, &target, &arguments),
     };

@@ -5,6 +5,7 @@
 
 use crate::cuda;
 use crate::failure::Failure;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,8 +26,25 @@ const LINKS: [(&str, &str); 6] = [
     ("libcudnn.so", "../nvidia/cudnn/lib/libcudnn.so.9"),
 ];
 
+/// Sets the toolchain up, or prints the environment of a build with it.
+pub(crate) fn run(target: &Path, arguments: &[OsString]) -> Result<(), Failure> {
+    match arguments {
+        [] => set_up(target),
+        [flag] if flag == "--env" => {
+            let ours = cuda::Compiler::Ours(cuda::toolchain(target));
+            for (name, value) in ours.environment() {
+                println!("export {name}='{}'", value.display());
+            }
+            Ok(())
+        }
+        _ => Err(Failure::usage(
+            "expected `cuda-toolchain`, or `cuda-toolchain --env`".to_owned(),
+        )),
+    }
+}
+
 /// Sets the toolchain up in `target`, if it is not there.
-pub(crate) fn set_up(target: &Path) -> Result<(), Failure> {
+fn set_up(target: &Path) -> Result<(), Failure> {
     let folder = cuda::toolchain(target);
     // What it was made of, so that other versions are noticed.
     let mark = format!("{WHEELS}{}", DRIVER_FUNCTIONS.len());
@@ -78,7 +96,7 @@ fn fill(folder: &Path, mark: &str) -> Result<(), Failure> {
     .arg(folder)
     .arg("--requirement")
     .arg(&list);
-    run(
+    call(
         pip,
         "python3 -m pip",
         "Python with pip fetches NVIDIA's packages: install python3-pip, or CUDA 13.0 itself",
@@ -104,7 +122,7 @@ fn fill(folder: &Path, mark: &str) -> Result<(), Failure> {
         .args(["-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o"])
         .arg(stub.join("libcuda.so"))
         .arg(&source);
-    run(
+    call(
         compiler,
         "cc",
         "a C compiler makes the driver's stub, and links Rust programs: install one",
@@ -131,7 +149,7 @@ fn stub_source() -> String {
     source
 }
 
-fn run(mut command: Command, name: &str, hint: &str) -> Result<(), Failure> {
+fn call(mut command: Command, name: &str, hint: &str) -> Result<(), Failure> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(format!(

@@ -45,6 +45,9 @@ mod tests {
             flops: 2.88e17,
         };
         let text = on_one_gpu(&work, &[]);
-        assert!(text.starts_with("about 1.0 hours on one GPU at 80 TFLOP/s: an assumption"), "{text}");
+        assert!(
+            text.starts_with("about 1.0 hours on one GPU at 80 TFLOP/s: an assumption"),
+            "{text}"
+        );
     }
 }

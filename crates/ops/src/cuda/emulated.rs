@@ -92,15 +92,15 @@ impl Emulator {
 
 fn emulator() -> &'static Emulator {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
-    EMULATOR.get_or_init(|| {
-        let typed = TYPED
-            .iter()
-            .flat_map(|kernel| ["f32", "bf16"].map(|name| format!("{kernel}_{name}")));
-        Emulator::compile(
-            &plan::source(),
-            typed.chain(KERNELS.iter().map(|&kernel| kernel.to_owned())),
-        )
-    })
+    EMULATOR.get_or_init(|| Emulator::compile(&plan::source(), names()))
+}
+
+/// All kernels.
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let typed = TYPED
+        .iter()
+        .flat_map(|kernel| ["f32", "bf16"].map(|name| format!("{kernel}_{name}")));
+    typed.chain(KERNELS.iter().map(|&kernel| kernel.to_owned()))
 }
 
 /// The bits of an argument, from the lowest on.

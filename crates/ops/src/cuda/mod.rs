@@ -11,6 +11,8 @@ pub(crate) mod plan;
 
 #[cfg(test)]
 mod emulated;
+#[cfg(test)]
+mod nvrtc;
 
 #[cfg(feature = "cuda")]
 pub(crate) mod batch_norm;
