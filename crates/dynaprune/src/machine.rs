@@ -51,6 +51,25 @@ impl Compute {
     }
 }
 
+/// How many GPUs this program can compute on.
+pub(crate) fn gpus() -> usize {
+    #[cfg(feature = "cuda")]
+    {
+        dynaprune_ops::cuda::count().unwrap_or(0)
+    }
+    #[cfg(not(feature = "cuda"))]
+    0
+}
+
+/// What `CUDA_VISIBLE_DEVICES` is to be for a process that should see the `gpu`-th of this process's GPUs.
+pub(crate) fn visible_gpu(gpu: usize) -> String {
+    let own = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    own.split(',')
+        .filter(|name| !name.trim().is_empty())
+        .nth(gpu)
+        .map_or_else(|| gpu.to_string(), |name| name.trim().to_owned())
+}
+
 /// Why this program cannot compute on a GPU, if it cannot.
 pub(crate) fn without_cuda() -> Option<String> {
     #[cfg(feature = "cuda")]

@@ -7,6 +7,7 @@ mod catalog;
 mod cluster;
 mod cmd;
 mod counts;
+mod crew;
 mod failure;
 mod failures;
 mod figure;

@@ -6,7 +6,7 @@ use crate::library::Library;
 use crate::machine;
 use crate::workspace::{Workspace, spec_file, spec_names};
 use anyhow::Result;
-use dynaprune_spec::{Catalog, Profile, Recipe};
+use dynaprune_spec::{Catalog, Precision, Profile, Recipe};
 
 /// From the largest to the smallest.
 const LADDER: &[&str] = &["paper", "fast", "laptop", "smoke"];
@@ -23,7 +23,10 @@ pub(crate) fn asked(name: &str, workspace: &Workspace, catalog: &Catalog, device
     match lacks_device(&profile, device) {
         // A CPU by name is an answer to the question, however long it takes.
         Some(reason) if device != Device::Cpu => {
-            let hint = "`--device cpu` runs it on the CPU all the same, which may take very long";
+            let hint = match profile.training.precision {
+                Precision::F32 => "`--device cpu` runs it on the CPU all the same, which may take very long",
+                _ => "a copy of the profile with `precision = \"f32\"` runs on a CPU, which may take very long",
+            };
             Err(BadInput::new(reason).hint(hint).into())
         }
         _ => Ok(Chosen { profile, because: None }),

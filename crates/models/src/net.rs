@@ -207,7 +207,7 @@ impl Net {
         let shapes = shapes(&graph, device);
         let size = |node: usize| shapes[node].iter().product::<usize>() * capacity;
         let memory = |len: usize| match device.is_cuda() {
-            true => Tensor::zeros(len, precision.activations(), device),
+            true => Tensor::zeros(len.max(1), precision.activations(), device),
             false => zeros(len, device),
         };
         let passing = (0..graph.nodes.len()).filter(|&node| transient[node]).map(size);
@@ -793,9 +793,11 @@ fn initial(list: &[Parameter], seed: u64) -> Vec<f32> {
 
 /// A flat vector with the numbers at their places.
 fn flat(storage: &Storage, numbers: &[f32], device: &Device) -> Result<Tensor> {
-    let mut stored = vec![0.0; storage.len()];
+    // A GPU gives no memory of no size.
+    let mut stored = vec![0.0; storage.len().max(1)];
     storage.scatter_all(numbers, &mut stored);
-    Ok(Tensor::from_vec(stored, storage.len(), device)?)
+    let len = stored.len();
+    Ok(Tensor::from_vec(stored, len, device)?)
 }
 
 /// The shape of one sample at each node.

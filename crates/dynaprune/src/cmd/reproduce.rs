@@ -3,6 +3,7 @@
 use crate::catalog::catalog;
 use crate::cmd::runs::Where;
 use crate::cmd::{from_run, report};
+use crate::crew::Crew;
 use crate::failure::{BadInput, Stopped, paint};
 use crate::figure::Figure;
 use crate::hours;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// CPU threads; results do not depend on it [default: one for each core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Processes that share each GPU, where one run does not fill it; they use all GPUs there are, and keep no seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with_all = ["dry_run", "no_runs", "from_run", "fresh"])]
+    jobs_per_gpu: Option<u32>,
     /// Where results are kept [default: `results` in the workspace]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -115,9 +119,36 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let place = Where::new(args.profile.clone(), args.results.clone());
         return from_run::run(id, &place, &mut library, args, &stop);
     }
+    let crew = match args.jobs_per_gpu {
+        None => None,
+        Some(jobs) => Some(crew(jobs, args.device)?),
+    };
+    make_and_draw(args, &workspace, &catalog, &mut library, &stop)?;
+    crew.map_or(Ok(()), Crew::wait)
+}
+
+/// The processes that make runs beside this one.
+fn crew(jobs: u32, device: Device) -> Result<Crew> {
+    match (machine::gpus(), device) {
+        (gpus, Device::Auto | Device::Cuda) if gpus > 0 => Crew::start(jobs, gpus),
+        _ => {
+            let reason = machine::without_cuda().unwrap_or_else(|| "a CPU was asked for".to_owned());
+            let error = BadInput::new(format!("`--jobs-per-gpu` is not possible: {reason}"));
+            Err(error.hint("on a CPU a run uses all threads: leave it out").into())
+        }
+    }
+}
+
+fn make_and_draw(
+    args: &Args,
+    workspace: &Workspace,
+    catalog: &Catalog,
+    library: &mut Library,
+    stop: &Stop,
+) -> Result<()> {
     if args.recipe != ALL {
-        let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, &catalog)?;
-        return reproduce(&recipe, &args.recipe, &workspace, &catalog, &mut library, (args, &stop));
+        let recipe = Recipe::load(&spec_file("recipe", &args.recipe, &workspace.experiments())?, catalog)?;
+        return reproduce(&recipe, &args.recipe, workspace, catalog, library, (args, stop));
     }
     if args.fresh {
         let error = BadInput::new("`all --fresh` would make runs anew that recipes share, once for each");
@@ -125,11 +156,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .hint("write to other folders: `--results mine --docs mine/docs`")
             .into());
     }
-    let recipes = catalogue(&workspace, &catalog)?;
+    let recipes = catalogue(workspace, catalog)?;
     let mut failed: Vec<String> = Vec::new();
     for recipe in &recipes {
         // The runs are made in the order of the recipes; what one cannot have must not keep the others from theirs.
-        if let Err(error) = reproduce(recipe, &recipe.name, &workspace, &catalog, &mut library, (args, &stop)) {
+        if let Err(error) = reproduce(recipe, &recipe.name, workspace, catalog, library, (args, stop)) {
             if error.is::<Stopped>() {
                 return Err(error);
             }
@@ -331,7 +362,7 @@ fn make_runs(
         retry_failed: args.retry_failed,
         checkpoint_every: args.checkpoint_every,
         stop,
-        by: Provenance::here(&compute, !args.untimed),
+        by: Provenance::here(&compute, !args.untimed && args.jobs_per_gpu.is_none()),
         compute,
     };
     let made = Sweep::new(library, results, store, settings, progress).runs(plan, &|id| files.path(id));

@@ -248,6 +248,9 @@ impl Resident {
 
     /// What the pass told of its first samples.
     fn read(&self, samples: usize) -> Result<Vec<[f32; column::COLUMNS]>> {
+        if samples == 0 {
+            return Ok(Vec::new());
+        }
         let numbers: Vec<f32> = copy_from(&self.samples.narrow(0, 0, samples * column::COLUMNS)?)?;
         Ok(numbers.as_chunks().0.to_vec())
     }
