@@ -77,7 +77,8 @@ pub(crate) fn without_cuda() -> Option<String> {
         match dynaprune_ops::cuda::count() {
             Ok(0) => Some("no GPU was found".to_owned()),
             Ok(_) => None,
-            Err(error) => Some(error.to_string()),
+            // Behind the first line there may be a backtrace.
+            Err(error) => Some(error.to_string().lines().next().unwrap_or_default().to_owned()),
         }
     }
     #[cfg(not(feature = "cuda"))]
