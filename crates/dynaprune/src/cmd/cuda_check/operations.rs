@@ -92,8 +92,8 @@ fn pair(device: &Device, dtype: DType, case: Case) -> Result<(f64, bool)> {
 }
 
 fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    let flat = tensor.to_dtype(DType::F32)?.flatten_all()?;
-    Ok(flat.to_device(&Device::Cpu)?.to_vec1()?)
+    let here = tensor.to_device(&Device::Cpu)?;
+    Ok(here.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
 /// Where a case is computed. Its inputs are the same everywhere: random, and rounded to the type that the GPU computes with.
@@ -148,11 +148,15 @@ impl<'a> Place<'a> {
 
     /// A random convolution's weight [kh, kw, ci, co]; on a GPU it lies as [co, kh, kw, ci] if `reordered`.
     fn filter(&self, shape: &[usize; 4], reordered: bool) -> Result<Tensor> {
-        let weight = self.activations(shape)?;
-        match self.device.is_cpu() || !reordered {
-            true => Ok(weight),
-            false => Ok(weight.permute((3, 0, 1, 2))?.contiguous()?.permute((1, 2, 3, 0))?),
+        if self.device.is_cpu() || !reordered {
+            return self.activations(shape);
         }
+        let weight = self
+            .draw(shape)?
+            .to_dtype(self.dtype)?
+            .permute((3, 0, 1, 2))?
+            .contiguous()?;
+        Ok(weight.to_device(self.device)?.permute((1, 2, 3, 0))?)
     }
 
     fn labels(&self, n: usize, classes: u32) -> Result<Tensor> {
