@@ -60,18 +60,20 @@ fn training(report: &Report, page: &mut String) {
         return;
     }
     page.push_str(
-        "| network | precision | steps | loss on the CPU, first and last | largest error of a loss | allowed | error of the \
-         parameters | allowed |\n|---|---|---|---|---|---|---|---|\n",
+        "| network | precision | steps | loss on the CPU, first and last | largest error of a loss, first steps | allowed | all \
+         steps | allowed | error of the parameters | allowed |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in &report.training {
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.3}, {:.3} | {:.1e} | {:.0e} | {:.1e} | {:.0e} |",
+            "| {} | {} | {} | {:.3}, {:.3} | {:.1e} | {:.0e} | {:.1e} | {:.0e} | {:.1e} | {:.0e} |",
             row.network,
             row.precision,
             row.steps,
             row.first_loss,
             row.last_loss,
+            row.first_loss_error,
+            row.first_loss_tolerance,
             row.loss_error,
             row.loss_tolerance,
             row.parameter_error,

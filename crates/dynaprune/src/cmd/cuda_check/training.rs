@@ -30,7 +30,11 @@ pub(super) struct Equivalence {
     pub(super) network: &'static str,
     pub(super) precision: &'static str,
     pub(super) steps: u64,
-    /// The largest |loss on the GPU − loss on the CPU| / loss on the CPU of all steps.
+    /// The largest |loss on the GPU − loss on the CPU| / loss on the CPU of the first steps: what one step and the next get
+    /// wrong.
+    pub(super) first_loss_error: f64,
+    pub(super) first_loss_tolerance: f64,
+    /// The same of all steps.
     pub(super) loss_error: f64,
     pub(super) loss_tolerance: f64,
     /// ‖parameters on the GPU − on the CPU‖ / ‖on the CPU‖ after the last step.
@@ -43,24 +47,36 @@ pub(super) struct Equivalence {
 
 impl Equivalence {
     pub(super) fn is_right(&self) -> bool {
-        self.loss_error <= self.loss_tolerance
+        self.first_loss_error <= self.first_loss_tolerance
+            && self.loss_error <= self.loss_tolerance
             && self.parameter_error <= self.parameter_tolerance
             && self.last_loss < self.first_loss
     }
 }
 
-/// Trains a small ResNet on both, in f32 and in bf16. Rounding errors grow along the way, so the tolerances are those of the
-/// whole path.
+/// Steps whose losses are hardly touched by the growth of rounding errors.
+const FIRST: usize = 3;
+
+/// Trains a small ResNet on both, in f32 and in bf16.
+///
+/// Rounding errors grow along the way: a ReLU that lets pass here what it does not there turns the path. The kernels of two
+/// instruction sets of one CPU end up 0.5 % apart in the last loss and 1.7 % in the parameters (AVX-512 and none). So the
+/// first steps are held to what rounding may do, and the whole path to staying near.
 pub(super) fn compare(device: &Device) -> Result<Vec<Equivalence>> {
     let (losses, parameters) = train(&Device::Cpu, Precision::F32)?;
     let mut all = Vec::new();
-    for (precision, name, loss_tolerance, parameter_tolerance) in [
-        (Precision::F32, "f32", 1e-3, 1e-3),
-        (Precision::Bf16, "bf16", 0.1, 0.05),
-    ] {
+    let cases = [
+        (Precision::F32, "f32", [1e-5, 5e-2, 5e-2]),
+        (Precision::Bf16, "bf16", [2e-2, 0.15, 0.1]),
+    ];
+    for (precision, name, [first_loss_tolerance, loss_tolerance, parameter_tolerance]) in cases {
         let precision = if device.is_cuda() { precision } else { Precision::F32 };
         let (found_losses, found) = train(device, precision)?;
-        let loss_error = losses.iter().zip(&found_losses).map(|(a, b)| ((a - b) / a).abs());
+        let errors: Vec<f64> = losses
+            .iter()
+            .zip(&found_losses)
+            .map(|(a, b)| ((a - b) / a).abs())
+            .collect();
         let off: f64 = parameters
             .iter()
             .zip(&found)
@@ -71,14 +87,9 @@ pub(super) fn compare(device: &Device) -> Result<Vec<Equivalence>> {
             network: "resnet8",
             precision: name,
             steps: STEPS,
-            // A NaN is not a small error.
-            loss_error: loss_error.fold(0.0, |largest, error| {
-                if error > largest || error.is_nan() {
-                    error
-                } else {
-                    largest
-                }
-            }),
+            first_loss_error: largest(&errors[..FIRST.min(errors.len())]),
+            first_loss_tolerance,
+            loss_error: largest(&errors),
             loss_tolerance,
             parameter_error: (off / size).sqrt(),
             parameter_tolerance,
@@ -87,6 +98,18 @@ pub(super) fn compare(device: &Device) -> Result<Vec<Equivalence>> {
         });
     }
     Ok(all)
+}
+
+/// The largest of some errors; a NaN is not a small one.
+fn largest(errors: &[f64]) -> f64 {
+    let of_two = |largest: f64, &error: &f64| {
+        if error > largest || error.is_nan() {
+            error
+        } else {
+            largest
+        }
+    };
+    errors.iter().fold(0.0, of_two)
 }
 
 /// The loss of each step, and the parameters after the last.
