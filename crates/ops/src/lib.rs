@@ -36,9 +36,9 @@ mod conv2d;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub mod cuda;
-#[cfg(all(test, not(feature = "cuda")))]
-mod cuda;
 mod elementwise;
+#[cfg(any(test, feature = "cuda"))]
+mod kernels;
 mod linear;
 mod pool;
 mod scratch;

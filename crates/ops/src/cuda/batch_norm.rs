@@ -2,8 +2,8 @@
 
 use super::context::{Context, Scratch, launch};
 use super::operand::{Element, Operand, Output, context, context_of, f32s};
-use super::plan;
 use crate::batch_norm::BatchNorm;
+use crate::kernels;
 use candle_core::{CudaStorage, Layout, Result, Tensor};
 
 /// The statistics of the batch, into `saved` and `running`.
@@ -21,13 +21,13 @@ fn statistics_at(
     saved: u64,
 ) -> Result<()> {
     let rows = x.len / c;
-    let (sums, blocks) = plan::bn_sums(rows, c);
+    let (sums, blocks) = kernels::bn_sums(rows, c);
     let partials = context.scratch(Scratch::Partials, blocks * 2 * c * 4)?;
     let (rows, blocks, c32) = (rows as u32, blocks as u32, c as u32);
     let kernel = context.kernel("bn_sums", Some(x.element))?;
     launch!(context, kernel, sums; x.address, partials, rows, c32);
     let kernel = context.kernel("bn_finish", Some(x.element))?;
-    launch!(context, kernel, plan::bn_finish(c);
+    launch!(context, kernel, kernels::bn_finish(c);
         x.address, partials, blocks, running, saved, rows, c32, settings.eps, settings.momentum);
     Ok(())
 }
@@ -70,7 +70,7 @@ fn normalize_at(
 ) -> Result<()> {
     let rows = x.len / c;
     let kernel = context.kernel("bn_apply", Some(x.element))?;
-    launch!(context, kernel, plan::bn_apply(rows, c);
+    launch!(context, kernel, kernels::bn_apply(rows, c);
         x.address, residual, affine, pair, of as u32, y, rows as u32, c as u32, settings.eps, u32::from(settings.relu));
     Ok(())
 }
@@ -125,15 +125,15 @@ pub(crate) fn backward(
     let (affine, saved, daffine) = (f32s(affine)?, f32s(saved)?, f32s(daffine)?);
     let context = context(x)?;
     let rows = x_at.len / c;
-    let (sums, blocks) = plan::bn_grad_sums(rows, c);
+    let (sums, blocks) = kernels::bn_grad_sums(rows, c);
     let partials = context.scratch(Scratch::Partials, blocks * 2 * c * 4)?;
     let (rows32, c32, relu) = (rows as u32, c as u32, u32::from(settings.relu));
     let kernel = context.kernel("bn_grad_sums", Some(x_at.element))?;
     launch!(context, kernel, sums; grad, x_at.address, y, affine, saved, partials, rows32, c32, relu);
     let kernel = context.kernel("bn_grad_finish", None)?;
-    launch!(context, kernel, plan::bn_grad_finish(c); partials, blocks as u32, daffine, c32);
+    launch!(context, kernel, kernels::bn_grad_finish(c); partials, blocks as u32, daffine, c32);
     let kernel = context.kernel("bn_grad_apply", Some(x_at.element))?;
-    launch!(context, kernel, plan::bn_grad_apply(rows, c);
+    launch!(context, kernel, kernels::bn_grad_apply(rows, c);
         grad, x_at.address, y, affine, saved, daffine, to, add, rows32, c32, relu);
     Ok(())
 }
@@ -159,7 +159,7 @@ pub(crate) fn backward_eval(
     let context = context(x)?;
     let pixels = x_at.len / n / c;
     let kernel = context.kernel("bn_grad_eval", Some(x_at.element))?;
-    launch!(context, kernel, plan::bn_grad_eval(n);
+    launch!(context, kernel, kernels::bn_grad_eval(n);
         grad, x_at.address, y, affine, running, squares, to, add, n as u32, pixels as u32, c as u32, settings.eps,
         u32::from(settings.relu));
     Ok(())

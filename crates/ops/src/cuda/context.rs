@@ -2,7 +2,7 @@
 
 use super::conv2d::Convolutions;
 use super::operand::Element;
-use super::plan::{self, Launch};
+use crate::kernels::{self, Launch};
 use candle_core::cuda_backend::cudarc::cudnn::Cudnn;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, LaunchConfig,
@@ -147,7 +147,7 @@ fn compiled(device: &CudaDevice) -> Result<Ptx> {
         name: Some("dynaprune.cu".to_owned()),
         ..CompileOptions::default()
     };
-    let ptx = match compile_ptx_with_opts(plan::source(), options) {
+    let ptx = match compile_ptx_with_opts(kernels::source(), options) {
         Ok(ptx) => ptx,
         Err(CompileError::CompileError { log, .. }) => {
             bail!(

@@ -7,8 +7,8 @@
 
 use super::context::{Context, Scratch, launch};
 use super::operand::{Element, Operand, Output, base, context, context_of, cuda, f32s};
-use super::plan;
 use crate::conv2d::Shape;
+use crate::kernels;
 use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgorithm, cudnnConvolutionBwdFilterAlgo_t as FilterAlgorithm,
@@ -163,7 +163,7 @@ impl Filter {
 
 fn permute(context: &Context, element: Element, from: u64, to: u64, s: &Shape, back: bool) -> Result<()> {
     let kernel = context.kernel("permute_filter", Some(element))?;
-    let launch = plan::permute_filter(s.kh * s.kw, s.ci, s.co);
+    let launch = kernels::permute_filter(s.kh * s.kw, s.ci, s.co);
     launch!(context, kernel, launch; from, to, (s.kh * s.kw) as u32, s.ci as u32, s.co as u32, u32::from(back));
     Ok(())
 }
@@ -225,14 +225,14 @@ pub(crate) fn weight_gradient_squares(x: &Tensor, dy: &Tensor, s: &Shape, square
     let dy_at = Operand::of(dy)?.expect(x_at.element)?;
     let squares_at = f32s(squares)?;
     let context = context(x)?;
-    let (launch, tiles) = plan::conv_weight_squares(s.n, s.kh * s.kw * s.ci, s.co);
+    let (launch, tiles) = kernels::conv_weight_squares(s.n, s.kh * s.kw * s.ci, s.co);
     let partials = context.scratch(Scratch::Partials, s.n * tiles * 4)?;
     let kernel = context.kernel("conv_weight_squares", Some(x_at.element))?;
     launch!(context, kernel, launch;
         x_at.address, dy_at.address, partials, s.n as u32, s.h as u32, s.w as u32, s.ci as u32, s.kh as u32, s.kw as u32,
         s.co as u32, s.oh as u32, s.ow as u32, s.stride as u32, s.padding as u32);
     let kernel = context.kernel("add_tiles", None)?;
-    launch!(context, kernel, plan::add_tiles(s.n); partials, tiles as u32, squares_at, s.n as u32);
+    launch!(context, kernel, kernels::add_tiles(s.n); partials, tiles as u32, squares_at, s.n as u32);
     Ok(())
 }
 

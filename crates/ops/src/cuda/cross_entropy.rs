@@ -3,9 +3,9 @@
 use super::Slot;
 use super::context::launch;
 use super::operand::{Element, Operand, Output, context, context_of, f32s, u32s};
-use super::plan;
 use crate::cross_entropy::CrossEntropy;
 use crate::cross_entropy::column::{self, COLUMNS};
+use crate::kernels;
 use candle_core::{CudaStorage, Device, Layout, Result, Tensor, bail};
 
 /// Writes what the logits tell of each sample to the rows of `samples` that `slot` names, or to the first ones.
@@ -25,7 +25,7 @@ pub(crate) fn forward(
     let (step, batch) = Slot::parts(slot)?;
     let context = context(logits)?;
     let kernel = context.kernel("cross_entropy", Some(logits_at.element))?;
-    launch!(context, kernel, plan::cross_entropy(n);
+    launch!(context, kernel, kernels::cross_entropy(n);
         logits_at.address, labels, weights, samples, dlogits, n as u32, classes as u32, settings.label_smoothing, step, batch);
     Ok(())
 }
@@ -42,7 +42,7 @@ pub(crate) fn sample_gradients(
     let labels = u32s(labels)?;
     let context = context(logits)?;
     let kernel = context.kernel("cross_entropy_gradients", Some(logits_at.element))?;
-    launch!(context, kernel, plan::cross_entropy(n);
+    launch!(context, kernel, kernels::cross_entropy(n);
         logits_at.address, labels, dlogits, n as u32, classes as u32, settings.label_smoothing);
     Ok(())
 }
@@ -68,10 +68,10 @@ pub(crate) fn losses_of_storage(
     let losses = Output::new(&logits.device, Element::F32, n)?;
     let context = context_of(logits)?;
     let kernel = context.kernel("cross_entropy", Some(logits_at.element))?;
-    launch!(context, kernel, plan::cross_entropy(n);
+    launch!(context, kernel, kernels::cross_entropy(n);
         logits_at.address, u32s(&labels)?, 0u64, samples.address, 0u64, n as u32, classes as u32,
         settings.label_smoothing, 0u64, 0u32);
     let kernel = context.kernel("take_column", None)?;
-    launch!(context, kernel, plan::elementwise(n); samples.address, losses.address, COLUMNS as u32, column::LOSS as u32, n as u64);
+    launch!(context, kernel, kernels::elementwise(n); samples.address, losses.address, COLUMNS as u32, column::LOSS as u32, n as u64);
     Ok(losses.storage)
 }

@@ -2,7 +2,7 @@
 
 use super::context::{self, launch};
 use super::operand::{context, u32s};
-use super::plan;
+use crate::kernels;
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, result, sys};
 use candle_core::{CudaDevice, Device, Result, Tensor, bail};
@@ -102,6 +102,6 @@ pub fn advance(step: &Tensor) -> Result<()> {
     let address = u32s(step)?;
     let context = context(step)?;
     let kernel = context.kernel("advance_step", None)?;
-    launch!(context, kernel, plan::advance(); address);
+    launch!(context, kernel, kernels::advance(); address);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::context::launch;
 use super::operand::{Element, Operand, context, f32s};
-use super::plan;
+use crate::kernels;
 use candle_core::{Result, Tensor, bail};
 
 pub(crate) fn scale(x: &Tensor, factor: f32, y: &Tensor, accumulate: bool) -> Result<()> {
@@ -10,7 +10,7 @@ pub(crate) fn scale(x: &Tensor, factor: f32, y: &Tensor, accumulate: bool) -> Re
     let y = x_at.beside(Some(y))?;
     let context = context(x)?;
     let kernel = context.kernel("scale", Some(x_at.element))?;
-    launch!(context, kernel, plan::elementwise(x_at.len); x_at.address, factor, y, u32::from(accumulate), x_at.len as u64);
+    launch!(context, kernel, kernels::elementwise(x_at.len); x_at.address, factor, y, u32::from(accumulate), x_at.len as u64);
     Ok(())
 }
 
@@ -26,7 +26,7 @@ pub fn to_bf16(x: &Tensor, y: &Tensor) -> Result<()> {
     }
     let context = context(x)?;
     let kernel = context.kernel("to_bf16", None)?;
-    launch!(context, kernel, plan::elementwise(x_at.len); x_at.address, y_at.address, x_at.len as u64);
+    launch!(context, kernel, kernels::elementwise(x_at.len); x_at.address, y_at.address, x_at.len as u64);
     Ok(())
 }
 
@@ -38,6 +38,6 @@ pub fn square_roots(x: &Tensor) -> Result<()> {
     let (at, len) = (f32s(x)?, x.elem_count());
     let context = context(x)?;
     let kernel = context.kernel("square_roots", None)?;
-    launch!(context, kernel, plan::elementwise(len); at, len as u64);
+    launch!(context, kernel, kernels::elementwise(len); at, len as u64);
     Ok(())
 }

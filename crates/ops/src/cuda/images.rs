@@ -3,7 +3,7 @@
 use super::Slot;
 use super::context::launch;
 use super::operand::{Operand, context, u32s};
-use super::plan;
+use crate::kernels;
 use candle_core::{Device, Result, Tensor, bail};
 
 /// Images with their labels in device memory.
@@ -31,7 +31,7 @@ impl View {
     /// The view as the device is given it.
     #[must_use]
     pub fn pack(self) -> u32 {
-        plan::pack_view(self.top, self.left, self.flip)
+        kernels::pack_view(self.top, self.left, self.flip)
     }
 }
 
@@ -117,7 +117,7 @@ impl ResidentImages {
         let (pixels, tables) = (Operand::of(&self.pixels)?.address, Operand::of(&self.tables)?.address);
         let context = context(images)?;
         let kernel = context.kernel("load_images", Some(out.element))?;
-        launch!(context, kernel, plan::load_images(n, h, w);
+        launch!(context, kernel, kernels::load_images(n, h, w);
             pixels, all_labels, indices, views, step, batch, tables, out.address, labels, n as u32, h as u32, w as u32,
             own as u32, channels as u32);
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::context::{Context, launch};
 use super::operand::{Element, Operand, Output, context, context_of, f32s};
-use super::plan;
+use crate::kernels;
 use candle_core::{CudaStorage, Layout, Result, Tensor};
 
 pub(crate) fn forward(x: &Tensor, w: &Tensor, b: Option<&Tensor>, y: &Tensor) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn forward_of_storage(
 
 fn forward_at(context: &Context, x: Operand, w: u64, b: u64, y: u64, [n, i, o]: [usize; 3]) -> Result<()> {
     let kernel = context.kernel("linear", Some(x.element))?;
-    launch!(context, kernel, plan::linear(n, o); x.address, w, b, y, n as u32, i as u32, o as u32);
+    launch!(context, kernel, kernels::linear(n, o); x.address, w, b, y, n as u32, i as u32, o as u32);
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn grad_weight(x: &Tensor, dy: &Tensor, dw: &Tensor, db: Option<&Tens
     let ((n, i), (_, o)) = (x.dims2()?, dy.dims2()?);
     let context = context(x)?;
     let kernel = context.kernel("linear_grad_weight", Some(x_at.element))?;
-    launch!(context, kernel, plan::linear_grad_weight(i, o); x_at.address, dy_at, dw, db, n as u32, i as u32, o as u32);
+    launch!(context, kernel, kernels::linear_grad_weight(i, o); x_at.address, dy_at, dw, db, n as u32, i as u32, o as u32);
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn grad_input(dy: &Tensor, w: &Tensor, dx: &Tensor) -> Result<()> {
     let ((n, i), (_, o)) = (dx.dims2()?, dy.dims2()?);
     let context = context(dy)?;
     let kernel = context.kernel("linear_grad_input", Some(dy_at.element))?;
-    launch!(context, kernel, plan::linear_grad_input(n, i); dy_at.address, w_at, dx_at, n as u32, i as u32, o as u32);
+    launch!(context, kernel, kernels::linear_grad_input(n, i); dy_at.address, w_at, dx_at, n as u32, i as u32, o as u32);
     Ok(())
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn gradient_squares(x: &Tensor, dy: &Tensor, bias: bool, squares: &Te
     let ((n, i), (_, o)) = (x.dims2()?, dy.dims2()?);
     let context = context(x)?;
     let kernel = context.kernel("linear_squares", Some(x_at.element))?;
-    launch!(context, kernel, plan::linear_squares(n);
+    launch!(context, kernel, kernels::linear_squares(n);
         x_at.address, dy_at, squares, n as u32, i as u32, o as u32, u32::from(bias));
     Ok(())
 }

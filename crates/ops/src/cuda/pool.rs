@@ -2,7 +2,7 @@
 
 use super::context::{Context, launch};
 use super::operand::{Operand, Output, context, context_of};
-use super::plan;
+use crate::kernels;
 use candle_core::{CudaStorage, Layout, Result, Tensor};
 
 /// The shape of the pooled images [n, h, w, c], and the square window.
@@ -54,7 +54,7 @@ pub(crate) fn forward_of_storage(
 fn forward_at(name: &'static str, context: &Context, x: Operand, windows: &Windows, y: u64) -> Result<()> {
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel(name, Some(x.element))?;
-    launch!(context, kernel, plan::pool(windows.outputs());
+    launch!(context, kernel, kernels::pool(windows.outputs());
         x.address, y, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
@@ -65,7 +65,7 @@ pub(crate) fn spread_maxima(x: &Tensor, dy: &Tensor, windows: &Windows, dx: &Ten
     let context = context(x)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("max_pool_grad", Some(x_at.element))?;
-    launch!(context, kernel, plan::pool(windows.inputs());
+    launch!(context, kernel, kernels::pool(windows.inputs());
         x_at.address, dy, dx, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
@@ -76,7 +76,7 @@ pub(crate) fn spread_means(dy: &Tensor, windows: &Windows, dx: &Tensor) -> Resul
     let context = context(dy)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("mean_pool_grad", Some(dy_at.element))?;
-    launch!(context, kernel, plan::pool(windows.inputs());
+    launch!(context, kernel, kernels::pool(windows.inputs());
         dy_at.address, dx, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
@@ -97,7 +97,7 @@ pub(crate) fn global_means_of_storage((x, layout): (&CudaStorage, &Layout), dims
 
 fn global_means_at(context: &Context, x: Operand, [n, pixels, c]: [usize; 3], y: u64) -> Result<()> {
     let kernel = context.kernel("global_mean", Some(x.element))?;
-    launch!(context, kernel, plan::global_mean(n, c); x.address, y, n as u32, pixels as u32, c as u32);
+    launch!(context, kernel, kernels::global_mean(n, c); x.address, y, n as u32, pixels as u32, c as u32);
     Ok(())
 }
 
@@ -106,6 +106,6 @@ pub(crate) fn spread_global_means(dy: &Tensor, [n, pixels, c]: [usize; 3], dx: &
     let dx = dy_at.beside(Some(dx))?;
     let context = context(dy)?;
     let kernel = context.kernel("global_mean_grad", Some(dy_at.element))?;
-    launch!(context, kernel, plan::pool(n * pixels * c); dy_at.address, dx, n as u32, pixels as u32, c as u32);
+    launch!(context, kernel, kernels::pool(n * pixels * c); dy_at.address, dx, n as u32, pixels as u32, c as u32);
     Ok(())
 }

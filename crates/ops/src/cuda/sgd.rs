@@ -2,7 +2,7 @@
 
 use super::context::launch;
 use super::operand::{Element, Operand, context, f32s, u32s};
-use super::plan;
+use crate::kernels;
 use crate::sgd::Sgd;
 use candle_core::{Result, Tensor};
 
@@ -32,7 +32,7 @@ pub(crate) fn step(settings: &Sgd, weights: &Tensor, gradient: &Tensor, buffer: 
     };
     let context = context(weights)?;
     let kernel = context.kernel("sgd", None)?;
-    launch!(context, kernel, plan::sgd(weights_at.len);
+    launch!(context, kernel, kernels::sgd(weights_at.len);
         weights_at.address, gradient, half_gradient, buffer, working, weights_at.len as u64, rates, number,
         settings.learning_rate, settings.momentum, u32::from(settings.nesterov), settings.weight_decay);
     Ok(())

@@ -92,7 +92,6 @@ def main():
     ways = [
         (version + ", eager", lambda net: net),
         (version + ", torch.compile", lambda net: torch.compile(net)),
-        (version + ", torch.compile, max-autotune", lambda net: torch.compile(net, mode="max-autotune")),
     ]
     for name, wrap in ways:
         try:

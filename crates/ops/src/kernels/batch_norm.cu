@@ -1,5 +1,5 @@
 // Batch norm over rows [rows, c]. A thread keeps to V channels and walks over the rows of its block, so that the channels'
-// parameters stay in registers; `V` is 8 where c allows it. See `plan.rs` for the shape of the grid.
+// parameters stay in registers; `V` is 8 where c allows it. See `mod.rs` for the shape of the grid.
 
 // How a block is laid out: `groups` threads side by side take a row, `lanes` rows are taken at a time.
 template <int V>

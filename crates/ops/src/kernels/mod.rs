@@ -1,15 +1,20 @@
-//! The kernels' source, and how each is launched for its shapes. Nothing here needs a GPU.
+//! The kernels' source, and how each is launched for its shapes. Nothing here needs a GPU: see `cuda` for the launches.
+
+#[cfg(test)]
+mod emulated;
+#[cfg(test)]
+mod nvrtc;
 
 /// The files of the kernels, which make one source.
 const FILES: [&str; 8] = [
-    include_str!("kernels/prelude.cu"),
-    include_str!("kernels/batch_norm.cu"),
-    include_str!("kernels/conv2d.cu"),
-    include_str!("kernels/cross_entropy.cu"),
-    include_str!("kernels/elementwise.cu"),
-    include_str!("kernels/images.cu"),
-    include_str!("kernels/linear.cu"),
-    include_str!("kernels/pool.cu"),
+    include_str!("prelude.cu"),
+    include_str!("batch_norm.cu"),
+    include_str!("conv2d.cu"),
+    include_str!("cross_entropy.cu"),
+    include_str!("elementwise.cu"),
+    include_str!("images.cu"),
+    include_str!("linear.cu"),
+    include_str!("pool.cu"),
 ];
 
 /// The source that is compiled.

@@ -1,6 +1,5 @@
 //! The kernels through NVRTC, for every architecture that is meant: it needs the library, but no GPU.
 
-use super::plan;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
 /// Compute capabilities of Ampere, Hopper and Blackwell.
@@ -23,7 +22,7 @@ type Text = unsafe extern "C" fn(Program, *mut c_char) -> c_int;
 #[ignore = "needs libnvrtc, which DYNAPRUNE_NVRTC names: `.ci/cuda` runs it"]
 fn the_kernels_compile_without_a_warning() {
     let name = std::env::var("DYNAPRUNE_NVRTC").unwrap_or_else(|_| "libnvrtc.so.13".to_owned());
-    let source = CString::new(plan::source()).unwrap();
+    let source = CString::new(super::source()).unwrap();
     // SAFETY: the functions have these signatures in NVRTC 11 to 13, and are given what they ask for.
     unsafe {
         let library = libloading::Library::new(&name).unwrap_or_else(|error| panic!("`{name}`: {error}"));

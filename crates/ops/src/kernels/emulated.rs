@@ -3,7 +3,8 @@
 //! The kernels' own source is compiled by the host's C++ compiler with `emulator.h` before it, so that what is tested is what
 //! GPUs run, but for the hardware.
 
-use super::plan::{self, Launch};
+use super::Launch;
+use crate::kernels;
 use crate::{BatchNorm, Conv2d, CrossEntropy, GlobalMean, Linear, MaxPool, MeanPool, Sgd, column, scale};
 use candle_core::{Device, Tensor};
 use dynaprune_random::{Purpose, Stream};
@@ -92,7 +93,7 @@ impl Emulator {
 
 fn emulator() -> &'static Emulator {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
-    EMULATOR.get_or_init(|| Emulator::compile(&plan::source(), names()))
+    EMULATOR.get_or_init(|| Emulator::compile(&kernels::source(), names()))
 }
 
 /// All kernels.
@@ -275,7 +276,7 @@ fn bf16_is_rounded_to_the_nearest() {
             .flat_map(|exponent| [0x7fff, 0x8000, 0x8001, 0x1_8000].map(|m| f32::from_bits(exponent << 23 | m))),
     );
     let (from, to) = (memory::<f32>(&numbers), room::<bf16>(numbers.len()));
-    run!("to_bf16", plan::elementwise(numbers.len()); &from, &to, numbers.len() as u64);
+    run!("to_bf16", kernels::elementwise(numbers.len()); &from, &to, numbers.len() as u64);
     for (number, found) in numbers.iter().zip(to.numbers()) {
         let expected = bf16::from_f32(*number);
         assert!(
@@ -307,15 +308,15 @@ fn batch_norm<T: Real>(rows: usize, c: usize, residual: bool, relu: bool, add: b
     let [mx, mr, my, mdy, mto] = [memory::<T>(&x), memory(&r), room(n), memory(&dy), memory(&to)];
     let (ma, mrunning) = (memory::<f32>(&affine), memory::<f32>(&running));
     let (msaved, mdaffine) = (room::<f32>(2 * c), room::<f32>(2 * c));
-    let (launch, blocks) = plan::bn_sums(rows, c);
+    let (launch, blocks) = kernels::bn_sums(rows, c);
     let partials = room::<f32>(blocks * 2 * c);
     let (rows32, c32, relu32) = (rows as u32, c as u32, u32::from(relu));
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
     run!(name("bn_sums"), launch; &mx, &partials, rows32, c32);
-    run!(name("bn_finish"), plan::bn_finish(c);
+    run!(name("bn_finish"), kernels::bn_finish(c);
         &mx, &partials, blocks as u32, &mrunning, &msaved, rows32, c32, norm.eps, norm.momentum);
     let given = |is: bool, memory: &Memory<T>| if is { Argument::from(memory).0 } else { NOTHING };
-    run!(name("bn_apply"), plan::bn_apply(rows, c);
+    run!(name("bn_apply"), kernels::bn_apply(rows, c);
         &mx, given(residual, &mr), &ma, &msaved, 0u32, &my, rows32, c32, norm.eps, relu32);
     assert_close(&read(&msaved), &vector(&tsaved), 2e-5, &format!("saved {what}"));
     assert_close(&read(&mrunning), &vector(&trunning), 2e-5, &format!("running {what}"));
@@ -331,12 +332,12 @@ fn batch_norm<T: Real>(rows: usize, c: usize, residual: bool, relu: bool, add: b
     norm.backward(&tdy, &tx, out, &ta, &tsaved, &tdaffine, dresidual)
         .unwrap();
     let msaved = memory::<f32>(&vector(&tsaved));
-    let (launch, blocks) = plan::bn_grad_sums(rows, c);
+    let (launch, blocks) = kernels::bn_grad_sums(rows, c);
     let partials = room::<f32>(blocks * 2 * c);
     let y_at = given(out.is_some(), &my);
     run!(name("bn_grad_sums"), launch; &mdy, &mx, y_at, &ma, &msaved, &partials, rows32, c32, relu32);
-    run!("bn_grad_finish", plan::bn_grad_finish(c); &partials, blocks as u32, &mdaffine, c32);
-    run!(name("bn_grad_apply"), plan::bn_grad_apply(rows, c);
+    run!("bn_grad_finish", kernels::bn_grad_finish(c); &partials, blocks as u32, &mdaffine, c32);
+    run!(name("bn_grad_apply"), kernels::bn_grad_apply(rows, c);
         &mdy, &mx, y_at, &ma, &msaved, &mdaffine, given(dresidual.is_some(), &mto), u32::from(add), rows32, c32, relu32);
     let tolerance = if rows == 1 { 1e-2 } else { T::TOLERANCE.max(3e-5) };
     assert_close(
@@ -402,11 +403,11 @@ fn batch_norm_recomputes_what_the_relu_let_pass() {
     norm.backward(&tdy, &tx, None, &ta, &tsaved, &tdaffine, None).unwrap();
     let (mx, mdy, ma) = (memory::<f32>(&x), memory::<f32>(&dy), memory::<f32>(&affine));
     let (msaved, mdaffine) = (memory::<f32>(&vector(&tsaved)), room::<f32>(2 * c));
-    let (launch, blocks) = plan::bn_grad_sums(rows, c);
+    let (launch, blocks) = kernels::bn_grad_sums(rows, c);
     let partials = room::<f32>(blocks * 2 * c);
     run!("bn_grad_sums_f32", launch; &mdy, &mx, NOTHING, &ma, &msaved, &partials, rows as u32, c as u32, 1u32);
-    run!("bn_grad_finish", plan::bn_grad_finish(c); &partials, blocks as u32, &mdaffine, c as u32);
-    run!("bn_grad_apply_f32", plan::bn_grad_apply(rows, c);
+    run!("bn_grad_finish", kernels::bn_grad_finish(c); &partials, blocks as u32, &mdaffine, c as u32);
+    run!("bn_grad_apply_f32", kernels::bn_grad_apply(rows, c);
         &mdy, &mx, NOTHING, &ma, &msaved, &mdaffine, NOTHING, 0u32, rows as u32, c as u32, 1u32);
     assert_close(&read(&mdaffine), &vector(&tdaffine), 1e-5, "daffine");
     assert_close(&read(&mdy), &vector(&tdy), 1e-5, "dx");
@@ -437,13 +438,13 @@ fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool) -> Ve
         memory::<f32>(&vec![2.0; n]),
     );
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
-    run!(name("bn_apply"), plan::bn_apply(rows, c);
+    run!(name("bn_apply"), kernels::bn_apply(rows, c);
         &mx, &mr, &ma, &mrunning, 1u32, &my, rows as u32, c as u32, norm.eps, u32::from(relu));
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, &format!("y {what}"));
     let ty = tensor(&read(&my), &shape);
     norm.backward_eval(&tdy, &tx, Some(&ty), &ta, &trunning, &tsquares, Some((&tto, true)))
         .unwrap();
-    run!(name("bn_grad_eval"), plan::bn_grad_eval(n);
+    run!(name("bn_grad_eval"), kernels::bn_grad_eval(n);
         &mdy, &mx, &my, &ma, &mrunning, &msquares, &mto, 1u32, n as u32, pixels as u32, c as u32, norm.eps, u32::from(relu));
     assert_close(&read(&msquares), &vector(&tsquares), 2e-5, &format!("squares {what}"));
     assert_close(&read(&mdy), &vector(&tdy), T::TOLERANCE, &format!("dx {what}"));
@@ -490,13 +491,13 @@ fn pools<T: Real>(shape: [usize; 4], size: usize, stride: usize) {
         if is_max {
             max.forward(&tx, &ty).unwrap();
             max.backward(&tx, &tdy, &tdx).unwrap();
-            run!(name("max_pool"), plan::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
-            run!(name("max_pool_grad"), plan::pool(inputs); &mx, &mdy, &mdx, a, b, d, e, size32, stride32);
+            run!(name("max_pool"), kernels::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
+            run!(name("max_pool_grad"), kernels::pool(inputs); &mx, &mdy, &mdx, a, b, d, e, size32, stride32);
         } else {
             mean.forward(&tx, &ty).unwrap();
             mean.backward(&tdy, &tdx).unwrap();
-            run!(name("mean_pool"), plan::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
-            run!(name("mean_pool_grad"), plan::pool(inputs); &mdy, &mdx, a, b, d, e, size32, stride32);
+            run!(name("mean_pool"), kernels::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
+            run!(name("mean_pool_grad"), kernels::pool(inputs); &mdy, &mdx, a, b, d, e, size32, stride32);
         }
         assert_close(
             &read(&my),
@@ -539,8 +540,8 @@ fn global_mean<T: Real>(n: usize, side: usize, c: usize) {
     GlobalMean.backward(&tdy, &tdx).unwrap();
     let [mx, mdy, my, mdx] = [memory::<T>(&x), memory(&dy), room(n * c), room(x.len())];
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
-    run!(name("global_mean"), plan::global_mean(n, c); &mx, &my, n as u32, pixels as u32, c as u32);
-    run!(name("global_mean_grad"), plan::pool(x.len()); &mdy, &mdx, n as u32, pixels as u32, c as u32);
+    run!(name("global_mean"), kernels::global_mean(n, c); &mx, &my, n as u32, pixels as u32, c as u32);
+    run!(name("global_mean_grad"), kernels::pool(x.len()); &mdy, &mdx, n as u32, pixels as u32, c as u32);
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, "y");
     assert_close(&read(&mdx), &vector(&tdx), T::TOLERANCE, "dx");
 }
@@ -586,9 +587,9 @@ fn cross_entropy<T: Real>(n: usize, classes: usize, smoothing: f32, logits: &[f3
     );
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
     // The third batch of three rows each.
-    run!(name("cross_entropy"), plan::cross_entropy(n);
+    run!(name("cross_entropy"), kernels::cross_entropy(n);
         &ml, &mlabels, &mw, &msamples, &md, n as u32, classes as u32, smoothing, &step, 3u32);
-    run!(name("cross_entropy_gradients"), plan::cross_entropy(n);
+    run!(name("cross_entropy_gradients"), kernels::cross_entropy(n);
         &ml, &mlabels, &mown, n as u32, classes as u32, smoothing);
     let samples = read(&msamples);
     assert!(
@@ -615,7 +616,7 @@ fn cross_entropy<T: Real>(n: usize, classes: usize, smoothing: f32, logits: &[f3
     // Of all, the losses alone.
     let losses = room::<f32>(n);
     let from = memory::<f32>(&samples[6 * columns..]);
-    run!("take_column", plan::elementwise(n); &from, &losses, columns as u32, column::LOSS as u32, n as u64);
+    run!("take_column", kernels::elementwise(n); &from, &losses, columns as u32, column::LOSS as u32, n as u64);
     assert_close(
         &read(&losses),
         &samples[6 * columns..]
@@ -675,10 +676,10 @@ fn linear<T: Real>(n: usize, i: usize, o: usize, bias: bool) {
     let given = |memory: &Memory<f32>| if bias { Argument::from(memory).0 } else { NOTHING };
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
     let [n32, i32, o32] = [n, i, o].map(|size| size as u32);
-    run!(name("linear"), plan::linear(n, o); &mx, &mw, given(&mb), &my, n32, i32, o32);
-    run!(name("linear_grad_weight"), plan::linear_grad_weight(i, o); &mx, &mdy, &mdw, given(&mdb), n32, i32, o32);
-    run!(name("linear_grad_input"), plan::linear_grad_input(n, i); &mdy, &mw, &mdx, n32, i32, o32);
-    run!(name("linear_squares"), plan::linear_squares(n); &mx, &mdy, &msquares, n32, i32, o32, u32::from(bias));
+    run!(name("linear"), kernels::linear(n, o); &mx, &mw, given(&mb), &my, n32, i32, o32);
+    run!(name("linear_grad_weight"), kernels::linear_grad_weight(i, o); &mx, &mdy, &mdw, given(&mdb), n32, i32, o32);
+    run!(name("linear_grad_input"), kernels::linear_grad_input(n, i); &mdy, &mw, &mdx, n32, i32, o32);
+    run!(name("linear_squares"), kernels::linear_squares(n); &mx, &mdy, &msquares, n32, i32, o32, u32::from(bias));
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, &format!("y {what}"));
     assert_close(&read(&mdw), &vector(&tdw), 1e-5, &format!("dw {what}"));
     assert_close(&read(&mdx), &vector(&tdx), T::TOLERANCE, &format!("dx {what}"));
@@ -704,7 +705,7 @@ fn scaled<T: Real>(len: usize, accumulate: bool) {
     let (tx, ty) = (tensor(&x, &[len]), tensor(&y, &[len]));
     scale(&tx, 0.75, &ty, accumulate).unwrap();
     let (mx, my) = (memory::<T>(&x), memory::<T>(&y));
-    run!(format!("scale_{}", T::NAME), plan::elementwise(len); &mx, 0.75f32, &my, u32::from(accumulate), len as u64);
+    run!(format!("scale_{}", T::NAME), kernels::elementwise(len); &mx, 0.75f32, &my, u32::from(accumulate), len as u64);
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, "scale");
 }
 
@@ -716,7 +717,7 @@ fn whole_tensors() {
     }
     let numbers: Vec<f32> = (0..700).map(|i| i as f32).collect();
     let roots = memory::<f32>(&numbers);
-    run!("square_roots", plan::elementwise(700); &roots, 700u64);
+    run!("square_roots", kernels::elementwise(700); &roots, 700u64);
     assert_close(
         &read(&roots),
         &numbers.iter().map(|x| x.sqrt()).collect::<Vec<_>>(),
@@ -724,7 +725,7 @@ fn whole_tensors() {
         "roots",
     );
     let step = Memory::new(&[41u32]);
-    run!("advance_step", plan::advance(); &step);
+    run!("advance_step", kernels::advance(); &step);
     assert_eq!(step.numbers(), [42]);
 }
 
@@ -755,7 +756,7 @@ fn optimizer_steps() {
         let pointer = |is: bool, address: Argument| if is { address.0 } else { NOTHING };
         // The learning rate of the settings must not be used where there is a schedule.
         let rate = if scheduled { f32::NAN } else { settings.learning_rate };
-        run!("sgd", plan::sgd(len);
+        run!("sgd", kernels::sgd(len);
             &mw, &mg, pointer(half, (&mh).into()), &mb, pointer(half, (&mworking).into()), len as u64,
             pointer(scheduled, (&rates).into()), pointer(scheduled, (&step).into()), rate, settings.momentum,
             u32::from(nesterov), settings.weight_decay);
@@ -795,7 +796,7 @@ fn images_are_those_of_the_cpu() {
         let order: Vec<u32> = (0..17).map(|i| i * 7 % 20).collect();
         let views = order.iter().map(|&index| {
             let view = draw.view(index);
-            plan::pack_view(view.top as i32, view.left as i32, view.flip)
+            kernels::pack_view(view.top as i32, view.left as i32, view.flip)
         });
         let (mpixels, mviews, morder) = (
             Memory::new(&pixels),
@@ -824,9 +825,9 @@ fn images_are_those_of_the_cpu() {
             let views = if augmented { Argument::from(&mviews).0 } else { NOTHING };
             let at = if stepped { Argument::from(&step).0 } else { NOTHING };
             let [n32, h32, w32, c32, channels32] = [n, h, w, c, channels].map(|size| size as u32);
-            run!("load_images_f32", plan::load_images(n, h, w);
+            run!("load_images_f32", kernels::load_images(n, h, w);
                 &mpixels, &mall, &morder, views, at, 6u32, &tables, &out, &mlabels, n32, h32, w32, c32, channels32);
-            run!("load_images_bf16", plan::load_images(n, h, w);
+            run!("load_images_bf16", kernels::load_images(n, h, w);
                 &mpixels, &mall, &morder, views, at, 6u32, &tables, &half, &mlabels, n32, h32, w32, c32, channels32);
             let padded: Vec<f32> = expected
                 .chunks(c)
@@ -848,9 +849,9 @@ fn images_are_those_of_the_cpu() {
 
 #[test]
 fn views_are_packed_and_kept_in_range() {
-    assert_eq!(plan::pack_view(0, 0, false), 32_768 | 16_384 << 16);
-    assert_eq!(plan::pack_view(-32_768, -16_384, true), 1 << 31);
-    assert_eq!(plan::pack_view(40_000, 20_000, true), u32::MAX);
+    assert_eq!(kernels::pack_view(0, 0, false), 32_768 | 16_384 << 16);
+    assert_eq!(kernels::pack_view(-32_768, -16_384, true), 1 << 31);
+    assert_eq!(kernels::pack_view(40_000, 20_000, true), u32::MAX);
 }
 
 fn conv_squares<T: Real>(
@@ -875,13 +876,13 @@ fn conv_squares<T: Real>(
         &tsquares,
     )
     .unwrap();
-    let (launch, tiles) = plan::conv_weight_squares(n, size * size * ci, co);
+    let (launch, tiles) = kernels::conv_weight_squares(n, size * size * ci, co);
     let (mx, mdy) = (memory::<T>(&x), memory::<T>(&dy));
     let (partials, squares) = (room::<f32>(n * tiles), memory::<f32>(&vec![0.5; n]));
     let [n32, h32, w32, ci32, size32, co32] = [n, h, w, ci, size, co].map(|size| size as u32);
     run!(format!("conv_weight_squares_{}", T::NAME), launch;
         &mx, &mdy, &partials, n32, h32, w32, ci32, size32, size32, co32, oh as u32, ow as u32, stride as u32, padding as u32);
-    run!("add_tiles", plan::add_tiles(n); &partials, tiles as u32, &squares, n32);
+    run!("add_tiles", kernels::add_tiles(n); &partials, tiles as u32, &squares, n32);
     assert_close(
         &read(&squares),
         &vector(&tsquares),
@@ -919,7 +920,7 @@ fn filters_are_permuted_and_back() {
         room::<f32>(numbers.len()),
         room::<f32>(numbers.len()),
     );
-    let launch = plan::permute_filter(window, ci, co);
+    let launch = kernels::permute_filter(window, ci, co);
     run!("permute_filter_f32", launch; &from, &to, window as u32, ci as u32, co as u32, 0u32);
     run!("permute_filter_f32", launch; &to, &back, window as u32, ci as u32, co as u32, 1u32);
     let expected = tensor(&numbers, &[window, ci, co])
@@ -980,32 +981,32 @@ fn launches_fit_the_hardware() {
     for (rows, c) in shapes {
         let (n, all) = (rows.min(65_535), rows * c);
         let launches = [
-            plan::bn_sums(rows, c).0,
-            plan::bn_finish(c),
-            plan::bn_apply(rows, c),
-            plan::bn_grad_sums(rows, c).0,
-            plan::bn_grad_finish(c),
-            plan::bn_grad_apply(rows, c),
-            plan::bn_grad_eval(rows),
-            plan::pool(all),
-            plan::global_mean(rows, c),
-            plan::linear(rows, c.min(1_000)),
-            plan::linear_grad_weight(c.min(4_096), 100),
-            plan::linear_grad_input(rows, c),
-            plan::linear_squares(rows),
-            plan::cross_entropy(rows),
-            plan::elementwise(all),
-            plan::sgd(all),
-            plan::advance(),
-            plan::load_images(n, 32, 32),
-            plan::conv_weight_squares(n, 9 * c, c).0,
-            plan::add_tiles(n),
-            plan::permute_filter(9, c.min(4_096), c.min(4_096)),
+            kernels::bn_sums(rows, c).0,
+            kernels::bn_finish(c),
+            kernels::bn_apply(rows, c),
+            kernels::bn_grad_sums(rows, c).0,
+            kernels::bn_grad_finish(c),
+            kernels::bn_grad_apply(rows, c),
+            kernels::bn_grad_eval(rows),
+            kernels::pool(all),
+            kernels::global_mean(rows, c),
+            kernels::linear(rows, c.min(1_000)),
+            kernels::linear_grad_weight(c.min(4_096), 100),
+            kernels::linear_grad_input(rows, c),
+            kernels::linear_squares(rows),
+            kernels::cross_entropy(rows),
+            kernels::elementwise(all),
+            kernels::sgd(all),
+            kernels::advance(),
+            kernels::load_images(n, 32, 32),
+            kernels::conv_weight_squares(n, 9 * c, c).0,
+            kernels::add_tiles(n),
+            kernels::permute_filter(9, c.min(4_096), c.min(4_096)),
         ];
         for launch in launches {
             let [x, y, z] = launch.block;
             assert!(
-                (1..=1024).contains(&(x * y * z)) && (x * y * z).is_multiple_of(32) || launch == plan::advance(),
+                (1..=1024).contains(&(x * y * z)) && (x * y * z).is_multiple_of(32) || launch == kernels::advance(),
                 "{launch:?}"
             );
             let [x, y, z] = launch.grid;

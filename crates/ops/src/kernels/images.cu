@@ -10,7 +10,7 @@ __device__ inline u32 reflected(int i, int n) {
   return (u32)(i > last ? 2 * last - i : i);
 }
 
-// A thread a pixel. A view is packed as `plan.rs` says.
+// A thread a pixel. A view is packed as `mod.rs` says.
 template <typename T>
 __device__ void load_images(const unsigned char* pixels, const u32* all_labels, const u32* order, const u32* views,
                             const u32* step, u32 batch, const float* tables, T* out, u32* labels, u32 n, u32 h, u32 w, u32 c,
