@@ -127,7 +127,11 @@ fn build(root: &Path, target: &Path, features: &OsStr, cuda: Option<&Compiler>) 
             .code()
             .and_then(|code| u8::try_from(code).ok())
             .map_or(ExitCode::FAILURE, ExitCode::from);
-        let message = format!("`cargo build --release --package dynaprune` failed ({status}): nothing was run");
+        let mut message = format!("`cargo build --release --package dynaprune` failed ({status}): nothing was run");
+        if cuda.is_some() {
+            message += "\n\nhint: this was a build for CUDA; `--device cpu` builds without, and `cargo xtask cuda-toolchain` brings \
+                        all that one needs";
+        }
         return Err(Failure { message, code });
     }
     Ok(target
