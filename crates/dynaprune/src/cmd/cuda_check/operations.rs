@@ -285,7 +285,7 @@ fn batch_norm_eval(place: &Place) -> Result<Vec<Tensor>> {
     let (x, dy) = (place.activations(&shape)?, place.activations(&shape)?);
     let (residual, dresidual) = (place.activations(&shape)?, place.activations(&shape)?);
     let affine = place.f32s(&[2, 64])?;
-    let running = place.f32s(&[2, 64])?.abs()?;
+    let running = place.draw(&[2, 64])?.abs()?.to_device(place.device)?;
     let (y, squares) = (place.room(&shape)?, place.f32s(&[12])?);
     norm.forward_eval(&x, Some(&residual), &affine, &running, &y)?;
     norm.backward_eval(&dy, &x, Some(&y), &affine, &running, &squares, Some((&dresidual, true)))?;
