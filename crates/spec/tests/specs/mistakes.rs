@@ -301,7 +301,7 @@ fn of_profiles() {
         mistake(rate, "learning_rate = 0.1\nweight_decay = -1e-4", "`training.weight_decay`: expected a number of at least 0, found `-1e-4`", "-1e-4"),
         mistake(rate, "learning_rate = 0.1\nlabel_smoothing = 1", "`training.label_smoothing`: expected a number from 0 to below 1, found `1`", "1"),
         mistake(rate, "learning_rate = 0.1\nbudget = \"step\"", "`training.budget`: expected one of: `epochs`, `steps`, found `step`", "\"step\"").hint("did you mean `steps`?"),
-        mistake(rate, "learning_rate = 0.1\nprecision = \"f16\"", "`training.precision`: expected one of: `f32`, `tf32`, `bf16`, found `f16`", "\"f16\""),
+        mistake(rate, "learning_rate = 0.1\nprecision = \"f16\"", "`training.precision`: expected one of: `f32`, `tf32`, `bf16`, found `f16`", "\"f16\"").hint("did you mean `bf16`?"),
         mistake(rate, "learning_rate = 0.1\nevaluate_every = 101", "`training.evaluate_every`: expected an integer from 1 to 100, found `101`", "101"),
         mistake(rate, "learning_rate = 0.1\nnestrov = true", "unknown key `nestrov` in `training`, expected one of: `epochs`, `batch_size`, `learning_rate`, `momentum`, `nesterov`, `weight_decay`, `label_smoothing`, `schedule`, `crop_padding`, `horizontal_flip`, `budget`, `precision`, `evaluate_every`", "nestrov").hint("did you mean `nesterov`?"),
         mistake("\"step\"", "\"steps\"", "`training.schedule.kind`: expected one of: `constant`, `step`, `cosine`, `one-cycle`, found `steps`", "\"steps\"").hint("did you mean `step`?"),
