@@ -51,7 +51,7 @@ impl CrossEntropy {
     /// A label outside the classes has the loss NaN.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not contiguous or not on the CPU.
+    /// If the shapes do not fit, or a tensor is not contiguous.
     pub fn forward(
         self,
         logits: &Tensor,

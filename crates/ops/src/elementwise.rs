@@ -11,7 +11,7 @@ const CHUNK: usize = 16 * 1024;
 /// Writes `factor * x` into `y`, or adds it to `y` with `accumulate`.
 ///
 /// # Errors
-/// If the tensors differ in size or are not contiguous f32 tensors on the CPU.
+/// If the tensors differ in size or are not contiguous f32 tensors (on a GPU, bf16 are others).
 pub fn scale(x: &Tensor, factor: f32, y: &Tensor, accumulate: bool) -> Result<()> {
     if x.elem_count() != y.elem_count() {
         bail!(

@@ -14,6 +14,9 @@
 //! that an operation writes must not share memory with another of its operands: candle locks a
 //! tensor's memory, and the call would wait for itself.
 //!
+//! With the feature `cuda` the same calls work on tensors of an NVIDIA GPU (module `cuda`), where activations and weights may
+//! be bf16 too; parameters of batch norm, biases, gradients of linear weights and what is told of samples stay f32.
+//!
 //! ```
 //! use candle_core::{Device, Tensor, Var};
 //! use dynaprune_ops::Conv2d;

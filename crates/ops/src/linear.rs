@@ -19,7 +19,7 @@ impl Linear {
     /// Writes the layer's output into `y` [n, o]; `b` may be absent.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, w: &Tensor, b: Option<&Tensor>, y: &Tensor) -> Result<()> {
         check_bias("a bias", w, b)?;
         on_gpu!(x => checked(x, w, y).and_then(|()| cuda::linear::forward(x, w, b, y)));

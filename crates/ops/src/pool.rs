@@ -34,7 +34,7 @@ impl MaxPool {
     /// Writes the maxima of `x` into `y`.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
         on_gpu!(x => cuda::pool::maxima(x, &self.on_gpu(dims), y));
@@ -203,7 +203,7 @@ impl MeanPool {
     /// Writes the means of `x` into `y`.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
         on_gpu!(x => cuda::pool::means(x, &self.on_gpu(dims), y));
@@ -348,7 +348,7 @@ impl GlobalMean {
     /// Writes the means of `x` into `y`.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let (pixels, c) = global(x, y)?;
         on_gpu!(x => cuda::pool::global_means(x, [y.dim(0)?, pixels, c], y));

@@ -30,7 +30,7 @@ impl Sgd {
     /// ```
     ///
     /// # Errors
-    /// If the tensors differ in size or are not contiguous f32 tensors on the CPU.
+    /// If the tensors differ in size or are not contiguous f32 tensors.
     pub fn step(&self, weights: &Tensor, gradient: &Tensor, buffer: &Tensor) -> Result<()> {
         self.check(weights, gradient, buffer)?;
         on_gpu!(weights => crate::cuda::sgd::step(self, weights, gradient, buffer, crate::cuda::Mixed::default()));

@@ -44,7 +44,7 @@ impl BatchNorm {
     /// Normalises `x` [.., c] by the statistics of the batch into `y`, and updates `running`.
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward_train(
         &self,
         x: &Tensor,

@@ -97,7 +97,7 @@ impl Conv2d {
     /// Writes the convolution of `x` [n, h, w, ci] with `w` [kh, kw, ci, co] into `y` [n, oh, ow, co].
     ///
     /// # Errors
-    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor on the CPU.
+    /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, w: &Tensor, y: &Tensor) -> Result<()> {
         let s = self.checked(x, w.dims(), y)?;
         on_gpu!(x => cuda::conv2d::forward(x, w, &s, y));
@@ -142,7 +142,7 @@ impl Conv2d {
     /// The convolution as an operation that candle's own `backward` differentiates.
     ///
     /// # Errors
-    /// If the shapes do not fit or a tensor is not f32 on the CPU. Strided tensors are copied first.
+    /// If the shapes do not fit or a tensor is not f32. Strided tensors are copied first.
     pub fn apply(self, x: &Tensor, w: &Tensor) -> Result<Tensor> {
         x.contiguous()?.apply_op2(&w.contiguous()?, self)
     }

@@ -207,6 +207,7 @@ const CASES: &[(&str, Case)] = &[
     ("linear", linear),
     ("cross-entropy, 10 classes", |place| cross_entropy(place, 128, 10)),
     ("cross-entropy, 100 classes", |place| cross_entropy(place, 100, 100)),
+    ("as candle's operations, forward", applied),
     ("sum of multiples", multiples),
     ("sgd", sgd),
 ];
@@ -345,6 +346,29 @@ fn cross_entropy(place: &Place, n: usize, classes: usize) -> Result<Vec<Tensor>>
     loss.forward(&logits, &labels, None, &samples, Some(&dlogits))?;
     loss.sample_gradients(&logits, &labels, &own)?;
     Ok(vec![samples, dlogits, own])
+}
+
+/// The forms that candle differentiates; their backward passes are the calls that the other cases make.
+fn applied(place: &Place) -> Result<Vec<Tensor>> {
+    let images = || place.activations(&[6, 8, 8, 16]);
+    let (affine, running) = (place.f32s(&[2, 16])?, place.f32s(&[2, 16])?);
+    let norm = BatchNorm::new(true);
+    let (x, w, b) = (
+        place.activations(&[6, 16])?,
+        place.activations(&[16, 10])?,
+        place.f32s(&[10])?,
+    );
+    let labels = place.labels(6, 10)?;
+    Ok(vec![
+        Conv2d { stride: 1, padding: 1 }.apply(&images()?, &place.activations(&[3, 3, 16, 24])?)?,
+        norm.apply(&images()?, None, &affine, &running)?,
+        norm.apply(&images()?, Some(&images()?), &affine, &running)?,
+        MaxPool { size: 2, stride: 2 }.apply(&images()?)?,
+        MeanPool { size: 2, stride: 2 }.apply(&images()?)?,
+        GlobalMean.apply(&images()?)?,
+        Linear.apply(&x, &w, &b)?,
+        CrossEntropy::default().apply(&place.activations(&[6, 10])?, &labels)?,
+    ])
 }
 
 fn multiples(place: &Place) -> Result<Vec<Tensor>> {
