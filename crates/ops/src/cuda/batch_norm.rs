@@ -8,7 +8,7 @@ use candle_core::{CudaStorage, Layout, Result, Tensor};
 
 /// The statistics of the batch, into `saved` and `running`.
 pub(crate) fn statistics(settings: &BatchNorm, x: &Tensor, c: usize, running: &Tensor, saved: &Tensor) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
     statistics_at(&*context(x)?, settings, x_at, c, f32s(running)?, f32s(saved)?)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn normalize(
     (pair, of): (&Tensor, Pair),
     y: &Tensor,
 ) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
     let residual = x_at.beside(residual)?;
     let y = x_at.beside(Some(y))?;
     let (affine, pair) = (f32s(affine)?, f32s(pair)?);
@@ -118,7 +118,7 @@ pub(crate) fn backward(
     daffine: &Tensor,
     dresidual: Option<(&Tensor, bool)>,
 ) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
     let (grad, y) = (x_at.beside(Some(grad))?, x_at.beside(y)?);
     let to = x_at.beside(dresidual.map(|(to, _)| to))?;
     let add = u32::from(dresidual.is_some_and(|(_, add)| add));
@@ -150,7 +150,7 @@ pub(crate) fn backward_eval(
     squares: &Tensor,
     dresidual: Option<(&Tensor, bool)>,
 ) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
     let (grad, y) = (x_at.beside(Some(grad))?, x_at.beside(y)?);
     let to = x_at.beside(dresidual.map(|(to, _)| to))?;
     let add = u32::from(dresidual.is_some_and(|(_, add)| add));

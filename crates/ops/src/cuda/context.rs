@@ -12,6 +12,7 @@ use candle_core::cuda_backend::{DeviceId, WrapErr};
 use candle_core::{CudaDevice, Result, bail};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -39,7 +40,8 @@ pub(crate) struct Context {
 }
 
 thread_local! {
-    static CONTEXTS: RefCell<Vec<(DeviceId, Rc<Context>)>> = const { RefCell::new(Vec::new()) };
+    /// Never dropped: when a thread ends, what cuDNN keeps for it may be gone before this, and closing its handles fails then.
+    static CONTEXTS: RefCell<Vec<(DeviceId, ManuallyDrop<Rc<Context>>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The calling thread's context of `device`, made at the first call.
@@ -55,7 +57,7 @@ pub(crate) fn of(device: &CudaDevice) -> Result<Rc<Context>> {
         return Ok(context);
     }
     let context = Rc::new(Context::new(device)?);
-    CONTEXTS.with_borrow_mut(|contexts| contexts.push((id, Rc::clone(&context))));
+    CONTEXTS.with_borrow_mut(|contexts| contexts.push((id, ManuallyDrop::new(Rc::clone(&context)))));
     Ok(context)
 }
 

@@ -9,6 +9,7 @@ use super::context::{Context, Scratch, launch};
 use super::operand::{Element, Operand, Output, base, context, context_of, cuda, f32s};
 use crate::conv2d::Shape;
 use crate::kernels;
+use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgorithm, cudnnConvolutionBwdFilterAlgo_t as FilterAlgorithm,
@@ -299,6 +300,8 @@ fn run_grad_weight<T: Real>(context: &Context, x: u64, dy: u64, s: &Shape, dw: u
 }
 
 fn plan_of<T: Real>(context: &Context, s: &Shape) -> Result<Rc<Plan<T>>> {
+    // A launch of a kernel binds the thread to its device; a call of cuDNN does not.
+    context.stream.context().bind_to_thread().w()?;
     let tf32 = context.tf32.get();
     if let Some(plan) = T::plans(&mut context.convolutions.borrow_mut()).get(&(*s, tf32)) {
         return Ok(Rc::clone(plan));

@@ -53,7 +53,7 @@ pub fn copy_from<T: Number>(tensor: &Tensor) -> Result<Vec<T>> {
     Ok(numbers)
 }
 
-/// Writes `numbers` to the beginning of a contiguous tensor on a GPU, behind what was queued before.
+/// Writes `numbers` to the beginning of a contiguous tensor on a GPU, behind what was queued before; waits until that is done.
 ///
 /// # Errors
 /// If the tensor is of another type, not contiguous or too small.
@@ -64,8 +64,10 @@ pub fn copy_to<T: Number>(tensor: &Tensor, numbers: &[T]) -> Result<()> {
     }
     let context = context(tensor)?;
     context.stream.context().bind_to_thread().w()?;
-    // SAFETY: the tensor's memory has room for them; of pageable memory the driver has made a copy when it returns.
-    unsafe { result::memcpy_htod_async(operand.address, numbers, context.stream.cu_stream()) }.w()
+    // SAFETY: the tensor's memory has room for them, and they are there until the wait ends: not every GPU copies pageable
+    // memory before the call returns.
+    unsafe { result::memcpy_htod_async(operand.address, numbers, context.stream.cu_stream()) }.w()?;
+    context.stream.synchronize().w()
 }
 
 /// Fills a contiguous tensor on a GPU with zeros.

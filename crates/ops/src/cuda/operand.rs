@@ -88,6 +88,16 @@ impl Operand {
         Ok(self)
     }
 
+    /// Fails unless numbers of `c` channels can be read as the kernels do: 16 bytes at a time where c is a multiple of 8.
+    pub(crate) fn expect_aligned(self, c: usize) -> Result<Self> {
+        match c.is_multiple_of(8) && !self.address.is_multiple_of(16) {
+            true => bail!(
+                "expected a tensor that begins on 16 bytes, as its {c} channels are read, found one that does not"
+            ),
+            false => Ok(self),
+        }
+    }
+
     /// Fails unless kernels compute with this type.
     pub(crate) fn expect_real(self) -> Result<Self> {
         match self.element {

@@ -40,7 +40,7 @@ __device__ inline bf16 from_float<bf16>(float x) {
 }
 
 __device__ inline u32 pair_of(float low, float high) {
-#ifdef __CUDA_ARCH__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
   u32 pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
   return pair;

@@ -8,9 +8,15 @@ use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use dynaprune_datasets::{Dataset, Draw, Images, Normalization};
 use dynaprune_models::{Gradients, Net};
-use dynaprune_ops::cuda::{Graph, Order, ResidentImages, Slot, View, advance, copy_from, copy_to, fill_zero};
+use dynaprune_ops::cuda::{
+    Graph, Order, ResidentImages, Slot, View, advance, copy_from, copy_to, fill_zero, synchronize,
+};
 use dynaprune_ops::{CrossEntropy, Sgd, column};
 use rayon::prelude::*;
+
+/// Batches that are queued before the host waits for them, so that an order to stop is heard within some. The wait costs some
+/// microseconds.
+const QUEUED: usize = 64;
 
 /// Samples of a pass that only looks: enough to fill a GPU.
 const LOOK: usize = 1024;
@@ -121,6 +127,9 @@ impl Resident {
             }
             self.step(net, indices.len(), recipe)?;
             taken += 1;
+            if taken % QUEUED == 0 {
+                synchronize(&self.device)?;
+            }
             looked_at += indices.len();
         }
         let samples = self.read(looked_at)?;
