@@ -23,6 +23,7 @@ use candle_core::cuda_backend::cudarc::driver::sys::CUdeviceptr;
 use candle_core::cuda_backend::cudarc::driver::{CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop};
 use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 use half::bf16;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -45,23 +46,92 @@ pub(crate) struct Convolutions {
     bf16: HashMap<(Shape, bool), Rc<Plan<bf16>>>,
 }
 
-/// Descriptors of one shape, and the algorithms with the bytes of workspace that each needs.
+/// Descriptors of one shape, and the ways of computing each pass.
 struct Plan<T> {
     x: TensorDescriptor<T>,
     w: FilterDescriptor<T>,
     y: TensorDescriptor<T>,
-    conv: ConvDescriptor<f32>,
-    forward: Option<(ForwardAlgorithm, usize)>,
-    data: Option<(DataAlgorithm, usize)>,
-    filter: Option<(FilterAlgorithm, usize)>,
+    /// One for each of [`Real::math`].
+    convs: Vec<ConvDescriptor<f32>>,
+    forward: Ways<ForwardAlgorithm>,
+    data: Ways<DataAlgorithm>,
+    filter: Ways<FilterAlgorithm>,
+}
+
+/// Ways of computing a pass, from the one to be preferred on.
+struct Ways<A> {
+    all: Vec<Way<A>>,
+    /// The number of the first that cuDNN has not refused.
+    taken: Cell<usize>,
+}
+
+/// An algorithm, the number of the descriptor to use it with, and the bytes of workspace that it needs.
+#[derive(Clone, Copy)]
+struct Way<A> {
+    algorithm: A,
+    conv: usize,
+    bytes: usize,
+}
+
+impl<A> Default for Ways<A> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            taken: Cell::new(0),
+        }
+    }
+}
+
+impl<A: Copy> Ways<A> {
+    /// Those of `allowed` for which cuDNN names a workspace.
+    fn of<E>(allowed: &[A], convs: usize, workspace: impl Fn(A, usize) -> std::result::Result<usize, E>) -> Self {
+        let pairs = (0..convs).flat_map(|conv| allowed.iter().map(move |&algorithm| (algorithm, conv)));
+        let all = pairs.filter_map(|(algorithm, conv)| {
+            let bytes = workspace(algorithm, conv).ok()?;
+            Some(Way { algorithm, conv, bytes })
+        });
+        Self {
+            all: all.collect(),
+            taken: Cell::new(0),
+        }
+    }
+
+    /// Launches the way that was taken before, or the next that is not refused: that cuDNN names a workspace for an algorithm
+    /// does not mean that it can run it.
+    fn run<T: Real>(
+        &self,
+        (what, s): (&str, &Shape),
+        launch: impl Fn(Way<A>) -> Result<std::result::Result<(), CudnnError>>,
+    ) -> Result<()> {
+        let mut last = None;
+        for (number, &way) in self.all.iter().enumerate().skip(self.taken.get()) {
+            match launch(way)? {
+                Ok(()) => {
+                    self.taken.set(number);
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        match last {
+            Some(error) => bail!(
+                "cuDNN failed at {what} of a convolution {s:?} in {:?}: {error}",
+                T::DATA_TYPE
+            ),
+            None => bail!(
+                "cuDNN has no algorithm with a fixed order of sums for {what} of a convolution {s:?} in {:?}",
+                T::DATA_TYPE
+            ),
+        }
+    }
 }
 
 trait Real: CudnnDataType + Copy + 'static {
     fn plans(convolutions: &mut Convolutions) -> &mut HashMap<(Shape, bool), Rc<Plan<Self>>>;
     fn one() -> Self;
     fn zero() -> Self;
-    /// How matrix units may be used.
-    fn math(tf32: bool) -> cudnnMathType_t;
+    /// How matrix units may be used, from the way to be preferred on.
+    fn math(tf32: bool) -> &'static [cudnnMathType_t];
 }
 
 impl Real for f32 {
@@ -77,10 +147,14 @@ impl Real for f32 {
         0.0
     }
 
-    fn math(tf32: bool) -> cudnnMathType_t {
+    fn math(tf32: bool) -> &'static [cudnnMathType_t] {
         match tf32 {
-            true => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
-            false => cudnnMathType_t::CUDNN_FMA_MATH,
+            // For cuDNN the default is to round factors to TF32 where it can.
+            true => &[
+                cudnnMathType_t::CUDNN_DEFAULT_MATH,
+                cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+            ],
+            false => &[cudnnMathType_t::CUDNN_FMA_MATH],
         }
     }
 }
@@ -98,8 +172,11 @@ impl Real for bf16 {
         bf16::ZERO
     }
 
-    fn math(_tf32: bool) -> cudnnMathType_t {
-        cudnnMathType_t::CUDNN_TENSOR_OP_MATH
+    fn math(_tf32: bool) -> &'static [cudnnMathType_t] {
+        &[
+            cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+            cudnnMathType_t::CUDNN_DEFAULT_MATH,
+        ]
     }
 }
 
@@ -246,57 +323,38 @@ fn same(a: Element, b: Element) -> Result<()> {
 
 fn run_forward<T: Real>(context: &Context, x: u64, w: u64, s: &Shape, y: u64) -> Result<()> {
     let plan = plan_of::<T>(context, s)?;
-    let Some((algorithm, bytes)) = plan.forward else {
-        return refused::<T>("the forward pass", s);
-    };
-    let mut workspace = workspace(context, bytes)?;
-    let (x, w, mut y) = (at::<T>(context, x), at::<T>(context, w), at::<T>(context, y));
-    let operation = ConvForward {
-        conv: &plan.conv,
-        x: &plan.x,
-        w: &plan.w,
-        y: &plan.y,
-    };
-    // SAFETY: the descriptors are those of `s`, whose tensors these addresses are; the workspace has the size asked for.
-    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), (T::one(), T::zero()), &x, &w, &mut y) };
-    said("the forward pass", s, result)
+    plan.forward.run::<T>(("the forward pass", s), |way| {
+        let mut workspace = workspace(context, way.bytes)?;
+        let (x, w, mut y) = (at::<T>(context, x), at::<T>(context, w), at::<T>(context, y));
+        let operation = plan.forward_with(way.conv);
+        let scales = (T::one(), T::zero());
+        // SAFETY: the descriptors are those of `s`, whose tensors these addresses are; the workspace has the size asked for.
+        Ok(unsafe { operation.launch(way.algorithm, workspace.as_mut(), scales, &x, &w, &mut y) })
+    })
 }
 
 fn run_grad_input<T: Real>(context: &Context, dy: u64, w: u64, s: &Shape, dx: u64, accumulate: bool) -> Result<()> {
     let plan = plan_of::<T>(context, s)?;
-    let Some((algorithm, bytes)) = plan.data else {
-        return refused::<T>("the gradient of the input", s);
-    };
-    let mut workspace = workspace(context, bytes)?;
-    let (dy, w, mut dx) = (at::<T>(context, dy), at::<T>(context, w), at::<T>(context, dx));
-    let operation = ConvBackwardData {
-        conv: &plan.conv,
-        dx: &plan.x,
-        w: &plan.w,
-        dy: &plan.y,
-    };
-    let scales = (T::one(), if accumulate { T::one() } else { T::zero() });
-    // SAFETY: as in `run_forward`.
-    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), scales, &mut dx, &w, &dy) };
-    said("the gradient of the input", s, result)
+    plan.data.run::<T>(("the gradient of the input", s), |way| {
+        let mut workspace = workspace(context, way.bytes)?;
+        let (dy, w, mut dx) = (at::<T>(context, dy), at::<T>(context, w), at::<T>(context, dx));
+        let operation = plan.data_with(way.conv);
+        let scales = (T::one(), if accumulate { T::one() } else { T::zero() });
+        // SAFETY: as in `run_forward`.
+        Ok(unsafe { operation.launch(way.algorithm, workspace.as_mut(), scales, &mut dx, &w, &dy) })
+    })
 }
 
 fn run_grad_weight<T: Real>(context: &Context, x: u64, dy: u64, s: &Shape, dw: u64) -> Result<()> {
     let plan = plan_of::<T>(context, s)?;
-    let Some((algorithm, bytes)) = plan.filter else {
-        return refused::<T>("the gradient of the weight", s);
-    };
-    let mut workspace = workspace(context, bytes)?;
-    let (x, dy, mut dw) = (at::<T>(context, x), at::<T>(context, dy), at::<T>(context, dw));
-    let operation = ConvBackwardFilter {
-        conv: &plan.conv,
-        x: &plan.x,
-        dw: &plan.w,
-        dy: &plan.y,
-    };
-    // SAFETY: as in `run_forward`.
-    let result = unsafe { operation.launch(algorithm, workspace.as_mut(), (T::one(), T::zero()), &x, &mut dw, &dy) };
-    said("the gradient of the weight", s, result)
+    plan.filter.run::<T>(("the gradient of the weight", s), |way| {
+        let mut workspace = workspace(context, way.bytes)?;
+        let (x, dy, mut dw) = (at::<T>(context, x), at::<T>(context, dy), at::<T>(context, dw));
+        let operation = plan.filter_with(way.conv);
+        let scales = (T::one(), T::zero());
+        // SAFETY: as in `run_forward`.
+        Ok(unsafe { operation.launch(way.algorithm, workspace.as_mut(), scales, &x, &mut dw, &dy) })
+    })
 }
 
 fn plan_of<T: Real>(context: &Context, s: &Shape) -> Result<Rc<Plan<T>>> {
@@ -323,63 +381,56 @@ fn decide<T: Real>(cudnn: &Arc<Cudnn>, s: &Shape, tf32: bool) -> std::result::Re
     let w = cudnn.create_4d_filter::<T>(format, dims(s.co, s.ci, s.kh, s.kw))?;
     let (padding, stride) = (s.padding as i32, s.stride as i32);
     let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
-    let mut conv = cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], mode)?;
-    conv.set_math_type(T::math(tf32))?;
-    let (forward, data, filter);
-    {
-        let operation = ConvForward {
-            conv: &conv,
-            x: &x,
-            w: &w,
-            y: &y,
-        };
-        forward = first(FORWARD, |algorithm| operation.get_workspace_size(algorithm));
-        let operation = ConvBackwardData {
-            conv: &conv,
-            dx: &x,
-            w: &w,
-            dy: &y,
-        };
-        data = first(DATA, |algorithm| operation.get_workspace_size(algorithm));
-        let operation = ConvBackwardFilter {
-            conv: &conv,
-            x: &x,
-            dw: &w,
-            dy: &y,
-        };
-        filter = first(FILTER, |algorithm| operation.get_workspace_size(algorithm));
+    let mut convs = Vec::new();
+    for &math in T::math(tf32) {
+        let mut conv = cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], mode)?;
+        conv.set_math_type(math)?;
+        convs.push(conv);
     }
-    Ok(Plan {
+    let mut plan = Plan {
         x,
         w,
         y,
-        conv,
-        forward,
-        data,
-        filter,
-    })
+        convs,
+        forward: Ways::default(),
+        data: Ways::default(),
+        filter: Ways::default(),
+    };
+    let all = plan.convs.len();
+    plan.forward = Ways::of(&FORWARD, all, |way, conv| {
+        plan.forward_with(conv).get_workspace_size(way)
+    });
+    plan.data = Ways::of(&DATA, all, |way, conv| plan.data_with(conv).get_workspace_size(way));
+    plan.filter = Ways::of(&FILTER, all, |way, conv| plan.filter_with(conv).get_workspace_size(way));
+    Ok(plan)
 }
 
-/// The first algorithm that cuDNN has for the shape, and the workspace that it needs.
-fn first<A: Copy, E>(
-    allowed: impl IntoIterator<Item = A>,
-    workspace: impl Fn(A) -> std::result::Result<usize, E>,
-) -> Option<(A, usize)> {
-    let mut allowed = allowed.into_iter();
-    allowed.find_map(|algorithm| Some((algorithm, workspace(algorithm).ok()?)))
-}
+impl<T: Real> Plan<T> {
+    fn forward_with(&self, conv: usize) -> ConvForward<'_, T, f32, T> {
+        ConvForward {
+            conv: &self.convs[conv],
+            x: &self.x,
+            w: &self.w,
+            y: &self.y,
+        }
+    }
 
-fn refused<T: Real>(what: &str, s: &Shape) -> Result<()> {
-    bail!(
-        "cuDNN has no algorithm with a fixed order of sums for {what} of a convolution {s:?} in {:?}",
-        T::DATA_TYPE
-    )
-}
+    fn data_with(&self, conv: usize) -> ConvBackwardData<'_, T, f32, T> {
+        ConvBackwardData {
+            conv: &self.convs[conv],
+            dx: &self.x,
+            w: &self.w,
+            dy: &self.y,
+        }
+    }
 
-fn said(what: &str, s: &Shape, result: std::result::Result<(), CudnnError>) -> Result<()> {
-    match result {
-        Ok(()) => Ok(()),
-        Err(error) => bail!("cuDNN failed at {what} of a convolution {s:?}: {error}"),
+    fn filter_with(&self, conv: usize) -> ConvBackwardFilter<'_, T, f32, T> {
+        ConvBackwardFilter {
+            conv: &self.convs[conv],
+            x: &self.x,
+            dw: &self.w,
+            dy: &self.y,
+        }
     }
 }
 

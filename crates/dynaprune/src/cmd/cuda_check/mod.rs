@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Time nothing at all
     #[arg(long)]
     no_speed: bool,
+    /// Only time: compare nothing
+    #[arg(long, conflicts_with = "no_speed")]
+    only_speed: bool,
 }
 
 /// What was found.
@@ -59,13 +62,16 @@ impl Report {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let compute = Compute::on(Device::Cuda)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make `{}`", args.out.display()))?;
-    eprintln!("{}: operations", compute.name);
-    let operations = operations::compare(&compute.device);
-    eprintln!("training");
-    let (training, training_failure) = match training::compare(&compute.device) {
-        Ok(training) => (training, None),
-        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
-    };
+    let (mut operations, mut training, mut training_failure) = (Vec::new(), Vec::new(), None);
+    if !args.only_speed {
+        eprintln!("{}: operations", compute.name);
+        operations = operations::compare(&compute.device);
+        eprintln!("training");
+        match training::compare(&compute.device) {
+            Ok(all) => training = all,
+            Err(error) => training_failure = Some(format!("{error:#}")),
+        }
+    }
     let mut report = Report {
         device: compute.name.clone(),
         host: machine::cpu(),
