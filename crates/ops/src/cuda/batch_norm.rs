@@ -51,8 +51,8 @@ pub(crate) fn normalize(
     y: &Tensor,
 ) -> Result<()> {
     let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
-    let residual = x_at.beside(residual)?;
-    let y = x_at.beside(Some(y))?;
+    let residual = x_at.beside_aligned(residual, c)?;
+    let y = x_at.beside_aligned(Some(y), c)?;
     let (affine, pair) = (f32s(affine)?, f32s(pair)?);
     normalize_at(&*context(x)?, settings, x_at, residual, c, affine, (pair, of), y)
 }
@@ -119,8 +119,8 @@ pub(crate) fn backward(
     dresidual: Option<(&Tensor, bool)>,
 ) -> Result<()> {
     let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
-    let (grad, y) = (x_at.beside(Some(grad))?, x_at.beside(y)?);
-    let to = x_at.beside(dresidual.map(|(to, _)| to))?;
+    let (grad, y) = (x_at.beside_aligned(Some(grad), c)?, x_at.beside_aligned(y, c)?);
+    let to = x_at.beside_aligned(dresidual.map(|(to, _)| to), c)?;
     let add = u32::from(dresidual.is_some_and(|(_, add)| add));
     let (affine, saved, daffine) = (f32s(affine)?, f32s(saved)?, f32s(daffine)?);
     let context = context(x)?;
@@ -151,8 +151,8 @@ pub(crate) fn backward_eval(
     dresidual: Option<(&Tensor, bool)>,
 ) -> Result<()> {
     let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
-    let (grad, y) = (x_at.beside(Some(grad))?, x_at.beside(y)?);
-    let to = x_at.beside(dresidual.map(|(to, _)| to))?;
+    let (grad, y) = (x_at.beside_aligned(Some(grad), c)?, x_at.beside_aligned(y, c)?);
+    let to = x_at.beside_aligned(dresidual.map(|(to, _)| to), c)?;
     let add = u32::from(dresidual.is_some_and(|(_, add)| add));
     let n = squares.elem_count();
     let (affine, running, squares) = (f32s(affine)?, f32s(running)?, f32s(squares)?);

@@ -64,6 +64,14 @@ impl Operand {
         }
     }
 
+    /// As [`Operand::beside`], and as [`Operand::expect_aligned`].
+    pub(crate) fn beside_aligned(self, tensor: Option<&Tensor>, c: usize) -> Result<u64> {
+        match tensor {
+            None => Ok(0),
+            Some(tensor) => Ok(Self::of(tensor)?.expect(self.element)?.expect_aligned(c)?.address),
+        }
+    }
+
     pub(crate) fn of_storage(storage: &CudaStorage, layout: &Layout) -> Result<Self> {
         let Some((start, end)) = layout.contiguous_offsets() else {
             bail!(

@@ -34,8 +34,9 @@ pub(crate) fn means(x: &Tensor, windows: &Windows, y: &Tensor) -> Result<()> {
 }
 
 fn forward(name: &'static str, x: &Tensor, windows: &Windows, y: &Tensor) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
-    let y = x_at.beside(Some(y))?;
+    let c = windows.dims[3];
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
+    let y = x_at.beside_aligned(Some(y), c)?;
     forward_at(name, &*context(x)?, x_at, windows, y)
 }
 
@@ -45,7 +46,9 @@ pub(crate) fn forward_of_storage(
     (x, layout): (&CudaStorage, &Layout),
     windows: &Windows,
 ) -> Result<CudaStorage> {
-    let x_at = Operand::of_storage(x, layout)?.expect_real()?;
+    let x_at = Operand::of_storage(x, layout)?
+        .expect_real()?
+        .expect_aligned(windows.dims[3])?;
     let y = Output::new(&x.device, x_at.element, windows.outputs())?;
     forward_at(name, &*context_of(x)?, x_at, windows, y.address)?;
     Ok(y.storage)
@@ -54,42 +57,44 @@ pub(crate) fn forward_of_storage(
 fn forward_at(name: &'static str, context: &Context, x: Operand, windows: &Windows, y: u64) -> Result<()> {
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel(name, Some(x.element))?;
-    launch!(context, kernel, kernels::pool(windows.outputs());
+    launch!(context, kernel, kernels::pool(windows.outputs(), windows.dims[3]);
         x.address, y, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
 
 pub(crate) fn spread_maxima(x: &Tensor, dy: &Tensor, windows: &Windows, dx: &Tensor) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
-    let (dy, dx) = (x_at.beside(Some(dy))?, x_at.beside(Some(dx))?);
+    let c = windows.dims[3];
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
+    let (dy, dx) = (x_at.beside_aligned(Some(dy), c)?, x_at.beside_aligned(Some(dx), c)?);
     let context = context(x)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("max_pool_grad", Some(x_at.element))?;
-    launch!(context, kernel, kernels::pool(windows.inputs());
+    launch!(context, kernel, kernels::max_pool_grad(windows.dims, windows.size, windows.stride);
         x_at.address, dy, dx, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
 
 pub(crate) fn spread_means(dy: &Tensor, windows: &Windows, dx: &Tensor) -> Result<()> {
-    let dy_at = Operand::of(dy)?.expect_real()?;
-    let dx = dy_at.beside(Some(dx))?;
+    let c = windows.dims[3];
+    let dy_at = Operand::of(dy)?.expect_real()?.expect_aligned(c)?;
+    let dx = dy_at.beside_aligned(Some(dx), c)?;
     let context = context(dy)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("mean_pool_grad", Some(dy_at.element))?;
-    launch!(context, kernel, kernels::pool(windows.inputs());
+    launch!(context, kernel, kernels::pool(windows.inputs(), windows.dims[3]);
         dy_at.address, dx, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
 
 /// Means over whole images: `x` [n, pixels, c], `y` [n, c].
 pub(crate) fn global_means(x: &Tensor, dims: [usize; 3], y: &Tensor) -> Result<()> {
-    let x_at = Operand::of(x)?.expect_real()?;
-    let y = x_at.beside(Some(y))?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(dims[2])?;
+    let y = x_at.beside_aligned(Some(y), dims[2])?;
     global_means_at(&*context(x)?, x_at, dims, y)
 }
 
 pub(crate) fn global_means_of_storage((x, layout): (&CudaStorage, &Layout), dims: [usize; 3]) -> Result<CudaStorage> {
-    let x_at = Operand::of_storage(x, layout)?.expect_real()?;
+    let x_at = Operand::of_storage(x, layout)?.expect_real()?.expect_aligned(dims[2])?;
     let y = Output::new(&x.device, x_at.element, dims[0] * dims[2])?;
     global_means_at(&*context_of(x)?, x_at, dims, y.address)?;
     Ok(y.storage)
@@ -102,10 +107,10 @@ fn global_means_at(context: &Context, x: Operand, [n, pixels, c]: [usize; 3], y:
 }
 
 pub(crate) fn spread_global_means(dy: &Tensor, [n, pixels, c]: [usize; 3], dx: &Tensor) -> Result<()> {
-    let dy_at = Operand::of(dy)?.expect_real()?;
-    let dx = dy_at.beside(Some(dx))?;
+    let dy_at = Operand::of(dy)?.expect_real()?.expect_aligned(c)?;
+    let dx = dy_at.beside_aligned(Some(dx), c)?;
     let context = context(dy)?;
     let kernel = context.kernel("global_mean_grad", Some(dy_at.element))?;
-    launch!(context, kernel, kernels::pool(n * pixels * c); dy_at.address, dx, n as u32, pixels as u32, c as u32);
+    launch!(context, kernel, kernels::pool(n * pixels * c, c); dy_at.address, dx, n as u32, pixels as u32, c as u32);
     Ok(())
 }

@@ -21,23 +21,24 @@ struct Walk {
   }
 };
 
-// Adds the lanes' sums of a block and writes them to partials [blocks][2][c].
+// Adds the lanes' sums of a block and writes them to partials [blocks][2][c]. Each sum of a group of channels is a row of shared
+// memory, so that threads side by side read numbers side by side.
 template <int V>
 __device__ void write_partials(const Walk<V>& walk, const float* a, const float* b, float* partials, u32 c) {
   SHARED(float, shared, 2 * 256 * V);
-  float* mine = shared + 2 * V * threadIdx.x;
-  for (int i = 0; i < V; i++) mine[i] = a[i], mine[V + i] = b[i];
+  for (u32 i = 0; i < V; i++) {
+    shared[i * blockDim.x + threadIdx.x] = a[i];
+    shared[(V + i) * blockDim.x + threadIdx.x] = b[i];
+  }
   __syncthreads();
-  if (walk.lane == 0 && walk.works) {
-    for (int i = 0; i < V; i++) {
-      float x = 0.0f, y = 0.0f;
-      for (u32 lane = 0; lane < walk.lanes; lane++) {
-        const float* other = shared + 2 * V * (threadIdx.x + lane * walk.groups);
-        x += other[i], y += other[V + i];
-      }
-      partials[(u64)blockIdx.x * 2 * c + walk.channel + i] = x;
-      partials[(u64)blockIdx.x * 2 * c + c + walk.channel + i] = y;
-    }
+  for (u32 sum = threadIdx.x; sum < walk.groups * 2 * V; sum += blockDim.x) {
+    u32 row = sum / walk.groups, group = sum % walk.groups, channel = (blockIdx.y * walk.groups + group) * V + row % V;
+    if (channel >= c) continue;
+    const float* from = shared + row * blockDim.x + group;
+    float x = 0.0f;
+#pragma unroll 8
+    for (u32 lane = 0; lane < walk.lanes; lane++) x += from[lane * walk.groups];
+    partials[((u64)blockIdx.x * 2 + row / V) * c + channel] = x;
   }
 }
 
@@ -61,42 +62,43 @@ __device__ void bn_sums(const T* x, float* partials, u32 rows, u32 c) {
   write_partials<V>(walk, a, b, partials, c);
 }
 
-// Sums of partials [blocks][2][c] of one channel, known to the threads of y = 0. A block is 32 channels times 32 slices.
-__device__ inline void add_partials(const float* partials, u32 blocks, u32 c, u32 channel, double* a, double* b) {
-  SHARED(double, shared, 2 * 32 * 32);
+// Sums of partials [blocks][2][c] of one channel, known to the threads of x = 0. A block is 32 channels times 32 slices: a warp
+// reads channels side by side, then adds up the slices of one channel, that of its y.
+__device__ inline void add_partials(const float* partials, u32 blocks, u32 c, double* a, double* b) {
+  SHARED(double, shared, 2 * 32 * 33);
+  u32 channel = blockIdx.x * 32 + threadIdx.x;
   double x = 0.0, y = 0.0;
   if (channel < c) {
-#pragma unroll 4
-    for (u32 block = threadIdx.y; block < blocks; block += blockDim.y) {
+#pragma unroll 8
+    for (u32 block = threadIdx.y; block < blocks; block += 32) {
       x += partials[(u64)block * 2 * c + channel];
       y += partials[(u64)block * 2 * c + c + channel];
     }
   }
-  u32 mine = threadIdx.y * 32 + threadIdx.x;
-  shared[mine] = x, shared[1024 + mine] = y;
+  u32 to = threadIdx.x * 33 + threadIdx.y, from = threadIdx.y * 33 + threadIdx.x;
+  shared[to] = x, shared[32 * 33 + to] = y;
   __syncthreads();
-  *a = *b = 0.0;
-  if (threadIdx.y == 0)
-    for (u32 slice = 0; slice < blockDim.y; slice++) {
-      *a += shared[slice * 32 + threadIdx.x];
-      *b += shared[1024 + slice * 32 + threadIdx.x];
-    }
+  *a = warp_sum(shared[from]);
+  *b = warp_sum(shared[32 * 33 + from]);
 }
 
 template <typename T>
 __device__ void bn_finish(const T* x, const float* partials, u32 blocks, float* running, float* saved, u32 rows, u32 c,
                           float eps, float momentum) {
-  u32 channel = blockIdx.x * 32 + threadIdx.x;
+  u32 channel = blockIdx.x * 32 + threadIdx.y;
+  bool mine = threadIdx.x == 0 && channel < c;
+  float shift = 0.0f, mean_before = 0.0f, variance_before = 0.0f;
+  if (mine) shift = to_float(x[channel]), mean_before = running[channel], variance_before = running[c + channel];
   double a, b;
-  add_partials(partials, blocks, c, channel, &a, &b);
-  if (threadIdx.y > 0 || channel >= c) return;
-  double n = rows, squares = b - a * a / n, mean = to_float(x[channel]) + a / n;
+  add_partials(partials, blocks, c, &a, &b);
+  if (!mine) return;
+  double n = rows, squares = b - a * a / n, mean = shift + a / n;
   double variance = squares < 0.0 ? 0.0 : squares / n;
   saved[channel] = (float)mean;
   saved[c + channel] = (float)(1.0 / sqrt(variance + eps));
   double unbiased = rows > 1 ? variance * n / (n - 1.0) : variance;
-  running[channel] = (float)((1.0 - momentum) * running[channel] + momentum * mean);
-  running[c + channel] = (float)((1.0 - momentum) * running[c + channel] + momentum * unbiased);
+  running[channel] = (float)((1.0 - momentum) * mean_before + momentum * mean);
+  running[c + channel] = (float)((1.0 - momentum) * variance_before + momentum * unbiased);
 }
 
 template <int V, typename T>
@@ -158,7 +160,7 @@ __device__ void bn_grad_sums(const T* dy, const T* x, const T* y, const float* a
   if (walk.works) {
     Channel channels[V];
     channels_of<V>(affine, saved, false, 0.0f, walk.channel, c, channels);
-#pragma unroll 2
+#pragma unroll 4
     for (u32 row = walk.first + walk.lane; row < walk.last; row += walk.lanes) {
       u64 at = (u64)row * c + walk.channel;
       float g[V], v[V], out[V];
@@ -176,10 +178,10 @@ __device__ void bn_grad_sums(const T* dy, const T* x, const T* y, const float* a
 }
 
 extern "C" __global__ void __launch_bounds__(1024) bn_grad_finish(const float* partials, u32 blocks, float* daffine, u32 c) {
-  u32 channel = blockIdx.x * 32 + threadIdx.x;
+  u32 channel = blockIdx.x * 32 + threadIdx.y;
   double a, b;
-  add_partials(partials, blocks, c, channel, &a, &b);
-  if (threadIdx.y > 0 || channel >= c) return;
+  add_partials(partials, blocks, c, &a, &b);
+  if (threadIdx.x > 0 || channel >= c) return;
   daffine[channel] = (float)a;
   daffine[c + channel] = (float)b;
 }

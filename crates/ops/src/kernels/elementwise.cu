@@ -2,17 +2,23 @@
 
 #define EACH(I, LEN) for (u64 I = (u64)blockIdx.x * blockDim.x + threadIdx.x; I < LEN; I += (u64)gridDim.x * blockDim.x)
 
-template <typename T>
+template <int V, typename T>
 __device__ void scale(const T* x, float factor, T* y, u32 accumulate, u64 len) {
-  EACH(i, len) {
-    float v = factor * to_float(x[i]);
-    y[i] = from_float<T>(accumulate ? to_float(y[i]) + v : v);
+  EACH(i, len / V) {
+    float v[V], before[V];
+    Numbers<V, T>::load(x + i * V, v);
+    if (accumulate) Numbers<V, T>::load(y + i * V, before);
+    for (int j = 0; j < V; j++) v[j] = accumulate ? before[j] + factor * v[j] : factor * v[j];
+    Numbers<V, T>::store(v, y + i * V);
   }
 }
 
 #define SCALE(T, NAME)                                                                                                      \
   extern "C" __global__ void scale_##NAME(const T* x, float factor, T* y, u32 accumulate, u64 len) {                        \
-    scale<T>(x, factor, y, accumulate, len);                                                                                \
+    if (len % 8 == 0 && ((u64)x | (u64)y) % 16 == 0)                                                                        \
+      scale<8, T>(x, factor, y, accumulate, len);                                                                           \
+    else                                                                                                                    \
+      scale<1, T>(x, factor, y, accumulate, len);                                                                           \
   }
 
 BOTH(SCALE)

@@ -491,13 +491,13 @@ fn pools<T: Real>(shape: [usize; 4], size: usize, stride: usize) {
         if is_max {
             max.forward(&tx, &ty).unwrap();
             max.backward(&tx, &tdy, &tdx).unwrap();
-            run!(name("max_pool"), kernels::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
-            run!(name("max_pool_grad"), kernels::pool(inputs); &mx, &mdy, &mdx, a, b, d, e, size32, stride32);
+            run!(name("max_pool"), kernels::pool(outputs, c); &mx, &my, a, b, d, e, size32, stride32);
+            run!(name("max_pool_grad"), kernels::max_pool_grad(shape, size, stride); &mx, &mdy, &mdx, a, b, d, e, size32, stride32);
         } else {
             mean.forward(&tx, &ty).unwrap();
             mean.backward(&tdy, &tdx).unwrap();
-            run!(name("mean_pool"), kernels::pool(outputs); &mx, &my, a, b, d, e, size32, stride32);
-            run!(name("mean_pool_grad"), kernels::pool(inputs); &mdy, &mdx, a, b, d, e, size32, stride32);
+            run!(name("mean_pool"), kernels::pool(outputs, c); &mx, &my, a, b, d, e, size32, stride32);
+            run!(name("mean_pool_grad"), kernels::pool(inputs, c); &mdy, &mdx, a, b, d, e, size32, stride32);
         }
         assert_close(
             &read(&my),
@@ -522,6 +522,8 @@ fn pooling() {
         ([1, 6, 6, 10], 3, 1),
         ([2, 7, 7, 4], 2, 3),
         ([2, 4, 4, 5], 4, 4),
+        ([2, 4, 4, 16], 4, 4),
+        ([1, 5, 7, 24], 3, 2),
     ] {
         pools::<f32>(shape, size, stride);
         pools::<bf16>(shape, size, stride);
@@ -541,7 +543,7 @@ fn global_mean<T: Real>(n: usize, side: usize, c: usize) {
     let [mx, mdy, my, mdx] = [memory::<T>(&x), memory(&dy), room(n * c), room(x.len())];
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
     run!(name("global_mean"), kernels::global_mean(n, c); &mx, &my, n as u32, pixels as u32, c as u32);
-    run!(name("global_mean_grad"), kernels::pool(x.len()); &mdy, &mdx, n as u32, pixels as u32, c as u32);
+    run!(name("global_mean_grad"), kernels::pool(x.len(), c); &mdy, &mdx, n as u32, pixels as u32, c as u32);
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, "y");
     assert_close(&read(&mdx), &vector(&tdx), T::TOLERANCE, "dx");
 }
@@ -988,7 +990,8 @@ fn launches_fit_the_hardware() {
             kernels::bn_grad_finish(c),
             kernels::bn_grad_apply(rows, c),
             kernels::bn_grad_eval(rows),
-            kernels::pool(all),
+            kernels::pool(all, c),
+            kernels::max_pool_grad([1, rows, 1, c], 3, 2),
             kernels::global_mean(rows, c),
             kernels::linear(rows, c.min(1_000)),
             kernels::linear_grad_weight(c.min(4_096), 100),

@@ -187,6 +187,14 @@ static int __shfl_xor_sync(unsigned, int x, int lane) {
   return same_bits<int>(emulator::exchange(same_bits<unsigned>(x), (unsigned)lane));
 }
 
+static double __shfl_xor_sync(unsigned, double x, int lane) {
+  unsigned halves[2];
+  memcpy(halves, &x, sizeof(x));
+  for (unsigned& half : halves) half = emulator::exchange(half, (unsigned)lane);
+  memcpy(&x, halves, sizeof(x));
+  return x;
+}
+
 #define EMULATE(KERNEL)                                                                                        \
   extern "C" int emulate_##KERNEL(const unsigned* grid, const unsigned* block, void** arguments) {             \
     return emulator::launch(KERNEL, grid, block, arguments);                                                   \

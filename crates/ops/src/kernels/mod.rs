@@ -35,9 +35,6 @@ const WARP: usize = 32;
 /// Blocks that keep a large GPU busy: a few for each of some 130 multiprocessors.
 const BLOCKS: usize = 528;
 
-/// Rows that a thread of batch norm takes at least, if there are as many: fewer would not pay for reading the channels' numbers.
-const ROWS: usize = 8;
-
 /// A thread for each of `len` numbers.
 fn each(len: usize) -> Launch {
     Launch {
@@ -51,12 +48,13 @@ fn warps(len: usize) -> Launch {
     each(len * WARP)
 }
 
-/// The blocks over `rows` rows of `c` channels: see `Walk` in `batch_norm.cu`.
-fn rows(rows: usize, c: usize) -> (Launch, usize) {
-    let vectors = if c.is_multiple_of(8) { c / 8 } else { c };
+/// The blocks over `rows` rows of `c` channels, each thread taking at least `least` rows if there are as many: see `Walk` in
+/// `batch_norm.cu`.
+fn rows(rows: usize, c: usize, least: usize) -> (Launch, usize) {
+    let vectors = c / vector(c);
     let groups = vectors.min(THREADS);
     let lanes = THREADS / groups;
-    let blocks = (rows / (lanes * ROWS)).clamp(1, BLOCKS);
+    let blocks = (rows / (lanes * least)).clamp(1, BLOCKS);
     let launch = Launch {
         grid: [blocks as u32, vectors.div_ceil(groups) as u32, 1],
         block: [THREADS as u32, 1, 1],
@@ -74,7 +72,7 @@ fn finish(c: usize) -> Launch {
 
 /// The launch and how many partial sums [2, c] it makes.
 pub(crate) fn bn_sums(row_count: usize, c: usize) -> (Launch, usize) {
-    rows(row_count, c)
+    rows(row_count, c, 4)
 }
 
 pub(crate) fn bn_finish(c: usize) -> Launch {
@@ -82,12 +80,12 @@ pub(crate) fn bn_finish(c: usize) -> Launch {
 }
 
 pub(crate) fn bn_apply(row_count: usize, c: usize) -> Launch {
-    rows(row_count, c).0
+    rows(row_count, c, 2).0
 }
 
 /// As [`bn_sums`].
 pub(crate) fn bn_grad_sums(row_count: usize, c: usize) -> (Launch, usize) {
-    rows(row_count, c)
+    rows(row_count, c, 4)
 }
 
 pub(crate) fn bn_grad_finish(c: usize) -> Launch {
@@ -95,7 +93,7 @@ pub(crate) fn bn_grad_finish(c: usize) -> Launch {
 }
 
 pub(crate) fn bn_grad_apply(row_count: usize, c: usize) -> Launch {
-    rows(row_count, c).0
+    rows(row_count, c, 2).0
 }
 
 /// A block a sample.
@@ -106,13 +104,26 @@ pub(crate) fn bn_grad_eval(n: usize) -> Launch {
     }
 }
 
-/// A thread for each number of the result.
-pub(crate) fn pool(results: usize) -> Launch {
-    each(results)
+/// The gradient of a max pool: a thread for each window where they lie side by side and cover all `[n, h, w, c]`, else for
+/// each pixel.
+pub(crate) fn max_pool_grad([n, h, w, c]: [usize; 4], size: usize, stride: usize) -> Launch {
+    let tiled = size == stride && h.is_multiple_of(size) && w.is_multiple_of(size);
+    pool(n * h * w * c / if tiled { size * size } else { 1 }, c)
 }
 
+/// A thread for each number of the result, or for 8 channels of it.
+pub(crate) fn pool(results: usize, c: usize) -> Launch {
+    each(results / vector(c))
+}
+
+/// As [`pool`].
 pub(crate) fn global_mean(n: usize, c: usize) -> Launch {
-    each(n * c)
+    pool(n * c, c)
+}
+
+/// Channels that a thread takes at a time.
+fn vector(c: usize) -> usize {
+    if c.is_multiple_of(8) { 8 } else { 1 }
 }
 
 pub(crate) fn linear(n: usize, o: usize) -> Launch {

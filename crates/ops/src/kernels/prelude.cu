@@ -96,7 +96,8 @@ struct Numbers<8, bf16> {
 #define WARP 32u
 
 // The sum over a warp, known to all of it; the order is fixed.
-__device__ inline float warp_sum(float x) {
+template <typename T>
+__device__ inline T warp_sum(T x) {
 #pragma unroll
   for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(0xffffffffu, x, offset);
   return x;

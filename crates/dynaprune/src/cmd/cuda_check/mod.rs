@@ -11,7 +11,7 @@ use crate::machine::{self, Compute};
 use anyhow::{Context as _, Result, anyhow};
 use operations::Comparison;
 use serde::Serialize;
-use speed::Speed;
+use speed::{Network, Speed};
 use std::path::PathBuf;
 use training::Equivalence;
 
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Only time: compare nothing
     #[arg(long, conflicts_with = "no_speed")]
     only_speed: bool,
+    /// Time this network only
+    #[arg(long, value_enum)]
+    network: Option<Network>,
 }
 
 /// What was found.
@@ -45,7 +48,7 @@ struct Report {
     training: Vec<Equivalence>,
     /// Why the two trainings could not be compared.
     training_failure: Option<String>,
-    speed: Option<Speed>,
+    speed: Vec<Speed>,
     speed_failure: Option<String>,
 }
 
@@ -79,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         operations,
         training,
         training_failure,
-        speed: None,
+        speed: Vec::new(),
         speed_failure: None,
     };
     // What is known is kept, whatever becomes of the rest.
@@ -87,11 +90,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.no_speed {
         eprintln!("speed");
         let python = (!args.no_peer).then_some(args.peer_python.as_str());
-        match speed::measure(&compute, python) {
-            Ok(speed) => report.speed = Some(speed),
-            Err(error) => report.speed_failure = Some(format!("{error:#}")),
+        for network in Network::ALL {
+            if args.network.is_some_and(|only| only != network) {
+                continue;
+            }
+            match speed::measure(&compute, network, python) {
+                Ok(speed) => report.speed.push(speed),
+                Err(error) => report.speed_failure = Some(format!("{error:#}")),
+            }
+            write(args, &report)?;
         }
-        write(args, &report)?;
     }
     print!("{}", page::markdown(&report));
     match report.is_right() {

@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::peer::Peer;
+use super::speed::Speed;
 use std::fmt::Write as _;
 
 /// The page in Markdown.
@@ -83,14 +84,20 @@ fn training(report: &Report, page: &mut String) {
 }
 
 fn speed(report: &Report, page: &mut String) {
-    if let Some(failure) = &report.speed_failure {
-        let _ = write!(page, "\n## Speed\n\nFailed: {failure}\n");
+    if report.speed_failure.is_some() || !report.speed.is_empty() {
+        page.push_str("\n## Speed\n");
     }
-    let Some(speed) = &report.speed else { return };
+    if let Some(failure) = &report.speed_failure {
+        let _ = write!(page, "\nFailed: {failure}\n");
+    }
+    report.speed.iter().for_each(|speed| one_speed(speed, page));
+}
+
+fn one_speed(speed: &Speed, page: &mut String) {
     let steps = speed.samples.div_ceil(speed.batch_size as usize) as f64;
     let _ = write!(
         page,
-        "\n## Speed\n\n{}, {} images of 32 x 32, batches of {}, {}: medians of epochs without the first.\n\n\
+        "\n{}, {} images of 32 x 32, batches of {}, {}: medians of epochs without the first.\n\n\
          | | seconds of an epoch | milliseconds of a step |\n|---|---|---|\n\
          | all samples | {:.3} | {:.3} |\n| random-dynamic, s = 0.5 | {:.3} | {:.3} |\n",
         speed.network,

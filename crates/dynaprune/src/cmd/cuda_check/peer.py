@@ -92,6 +92,7 @@ def main():
     ways = [
         (version + ", eager", lambda net: net),
         (version + ", torch.compile", lambda net: torch.compile(net)),
+        (version + ", torch.compile with CUDA graphs", lambda net: torch.compile(net, mode="reduce-overhead")),
     ]
     for name, wrap in ways:
         try:

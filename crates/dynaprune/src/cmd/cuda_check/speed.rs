@@ -1,4 +1,4 @@
-//! Epochs of the paper's network on this GPU: how long they take, beside PyTorch, and what pruning really saves.
+//! Epochs of the profiles' networks on this GPU: how long they take, beside PyTorch, and what pruning really saves.
 
 use super::peer::{self, Peer};
 use crate::machine::Compute;
@@ -41,11 +41,31 @@ pub(super) struct Speed {
     pub(super) peers: Vec<Peer>,
 }
 
-/// Times ResNet-18 in bf16 at the paper's batch size; with PyTorch, if there is one.
-pub(super) fn measure(compute: &Compute, python: Option<&str>) -> Result<Speed> {
+/// A network that is timed, as the profile that it is of trains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Network {
+    /// The paper's: width 64, batches of 128
+    Resnet18,
+    /// That of the profile `fast`: width 32, batches of 512
+    Resnet9,
+}
+
+impl Network {
+    pub(super) const ALL: [Self; 2] = [Self::Resnet18, Self::Resnet9];
+
+    const fn parts(self) -> (&'static str, i64, u32) {
+        match self {
+            Self::Resnet18 => ("resnet18", 64, 128),
+            Self::Resnet9 => ("resnet9", 32, 512),
+        }
+    }
+}
+
+/// Times a network in bf16; the paper's with PyTorch, if there is one.
+pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>) -> Result<Speed> {
     let dataset = noise();
-    let full = timed(compute, &cell("full", 0.0), &dataset)?;
-    let half = timed(compute, &cell("random-dynamic", 0.5), &dataset)?;
+    let full = timed(compute, &cell(network, "full", 0.0), &dataset)?;
+    let half = timed(compute, &cell(network, "random-dynamic", 0.5), &dataset)?;
     let of = |record: &RunRecord, seconds: fn(&dynaprune_train::EpochRecord) -> f64| {
         let mut all: Vec<f64> = record.epochs.iter().skip(1).map(seconds).collect();
         all.sort_by(f64::total_cmp);
@@ -59,13 +79,13 @@ pub(super) fn measure(compute: &Compute, python: Option<&str>) -> Result<Speed> 
         .map(|e| e.selection_seconds + e.other_seconds)
         .sum();
     let training: f64 = half.epochs.iter().skip(1).map(|e| e.training_seconds).sum();
-    let cell = cell("full", 0.0);
+    let cell = cell(network, "full", 0.0);
     let peers = match python {
-        Some(python) => peer::measure(python, cell.training.batch_size),
-        None => Vec::new(),
+        Some(python) if network == Network::Resnet18 => peer::measure(python, cell.training.batch_size),
+        _ => Vec::new(),
     };
     Ok(Speed {
-        network: "resnet18".to_owned(),
+        network: format!("{} of width {}", network.parts().0, network.parts().1),
         batch_size: cell.training.batch_size,
         precision: cell.training.precision.word(),
         samples: TRAIN,
@@ -82,8 +102,9 @@ fn timed(compute: &Compute, cell: &Cell, dataset: &Dataset) -> Result<RunRecord>
     Ok(run_on(&compute.device, cell, dataset, None, &mut ())?)
 }
 
-fn cell(method: &str, pruned_fraction: f64) -> Cell {
-    let options = BTreeMap::from([("width".to_owned(), Value::Int(64))]);
+fn cell(network: Network, method: &str, pruned_fraction: f64) -> Cell {
+    let (name, width, batch_size) = network.parts();
+    let options = BTreeMap::from([("width".to_owned(), Value::Int(width))]);
     let is_dynamic = pruned_fraction > 0.0;
     Cell {
         profile: "cuda-check".to_owned(),
@@ -95,7 +116,7 @@ fn cell(method: &str, pruned_fraction: f64) -> Cell {
             subset_seed: 0,
         },
         model: Choice {
-            name: "resnet18".to_owned(),
+            name: name.to_owned(),
             options,
         },
         method: Choice {
@@ -106,7 +127,7 @@ fn cell(method: &str, pruned_fraction: f64) -> Cell {
         seed: 0,
         training: Training {
             epochs: EPOCHS,
-            batch_size: 128,
+            batch_size,
             learning_rate: 0.01,
             momentum: 0.9,
             nesterov: true,
