@@ -3,9 +3,9 @@
 use crate::work::Work;
 use dynaprune_report::RunRow;
 
-/// Floating-point operations a second that are assumed where nothing was measured: an epoch of ResNet-18 on CIFAR-10 in 2.1
-/// seconds, the goal for one H100.
-const ASSUMED: f64 = 80e12;
+/// Floating-point operations a second that are assumed where no run was timed: a little less than `cuda-check` measures of
+/// ResNet-18 on an H100 or H200.
+const ASSUMED: f64 = 150e12;
 
 /// Hours on one GPU, in words: at the speed of the profile's runs that were timed on one, else an assumed speed.
 pub(crate) fn on_one_gpu(work: &Work, runs: &[RunRow]) -> String {
@@ -21,17 +21,26 @@ pub(crate) fn on_one_gpu(work: &Work, runs: &[RunRow]) -> String {
     }
     if count > 0 && seconds > 0.0 {
         let rate = flops / seconds;
-        let hours = work.flops / rate / 3600.0;
         return format!(
-            "about {hours:.1} hours on one GPU, at the {:.0} TFLOP/s of the {count} runs of this profile that were timed on one",
+            "about {} on one GPU, at the {:.0} TFLOP/s of the {count} runs of this profile that were timed on one",
+            in_words(work.flops / rate),
             rate / 1e12
         );
     }
     format!(
-        "about {:.1} hours on one GPU at {:.0} TFLOP/s: an assumption, no run of this profile was timed on one",
-        work.flops / ASSUMED / 3600.0,
+        "about {} on one GPU at {:.0} TFLOP/s: an assumption, no run of this profile was timed on one",
+        in_words(work.flops / ASSUMED),
         ASSUMED / 1e12
     )
+}
+
+/// Hours, or minutes where they are less than one.
+fn in_words(seconds: f64) -> String {
+    let hours = seconds / 3600.0;
+    match hours < 1.0 {
+        true => format!("{:.0} minutes", (60.0 * hours).ceil()),
+        false => format!("{hours:.1} hours"),
+    }
 }
 
 #[cfg(test)]
@@ -42,12 +51,14 @@ mod tests {
     fn without_runs_it_says_that_it_assumes() {
         let work = Work {
             samples: 1,
-            flops: 2.88e17,
+            flops: 5.4e17,
         };
         let text = on_one_gpu(&work, &[]);
         assert!(
-            text.starts_with("about 1.0 hours on one GPU at 80 TFLOP/s: an assumption"),
+            text.starts_with("about 1.0 hours on one GPU at 150 TFLOP/s: an assumption"),
             "{text}"
         );
+        let text = on_one_gpu(&Work { flops: 2.7e16, ..work }, &[]);
+        assert!(text.starts_with("about 3 minutes on one GPU"), "{text}");
     }
 }

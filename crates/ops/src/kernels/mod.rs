@@ -35,6 +35,9 @@ const WARP: usize = 32;
 /// Blocks that keep a large GPU busy: a few for each of some 130 multiprocessors.
 const BLOCKS: usize = 528;
 
+/// Blocks that sum up rows: two for each multiprocessor. Each leaves a partial sum for another kernel to add.
+const SUM_BLOCKS: usize = 264;
+
 /// A thread for each of `len` numbers.
 fn each(len: usize) -> Launch {
     Launch {
@@ -48,13 +51,13 @@ fn warps(len: usize) -> Launch {
     each(len * WARP)
 }
 
-/// The blocks over `rows` rows of `c` channels, each thread taking at least `least` rows if there are as many: see `Walk` in
-/// `batch_norm.cu`.
-fn rows(rows: usize, c: usize, least: usize) -> (Launch, usize) {
+/// At most `most` blocks over `rows` rows of `c` channels, each thread taking at least `least` rows if there are as many: see
+/// `Walk` in `batch_norm.cu`.
+fn rows(rows: usize, c: usize, most: usize, least: usize) -> (Launch, usize) {
     let vectors = c / vector(c);
     let groups = vectors.min(THREADS);
     let lanes = THREADS / groups;
-    let blocks = (rows / (lanes * least)).clamp(1, BLOCKS);
+    let blocks = (rows / (lanes * least)).clamp(1, most);
     let launch = Launch {
         grid: [blocks as u32, vectors.div_ceil(groups) as u32, 1],
         block: [THREADS as u32, 1, 1],
@@ -72,7 +75,7 @@ fn finish(c: usize) -> Launch {
 
 /// The launch and how many partial sums [2, c] it makes.
 pub(crate) fn bn_sums(row_count: usize, c: usize) -> (Launch, usize) {
-    rows(row_count, c, 4)
+    rows(row_count, c, SUM_BLOCKS, 4)
 }
 
 pub(crate) fn bn_finish(c: usize) -> Launch {
@@ -80,12 +83,12 @@ pub(crate) fn bn_finish(c: usize) -> Launch {
 }
 
 pub(crate) fn bn_apply(row_count: usize, c: usize) -> Launch {
-    rows(row_count, c, 2).0
+    rows(row_count, c, BLOCKS, 2).0
 }
 
 /// As [`bn_sums`].
 pub(crate) fn bn_grad_sums(row_count: usize, c: usize) -> (Launch, usize) {
-    rows(row_count, c, 4)
+    rows(row_count, c, SUM_BLOCKS, 4)
 }
 
 pub(crate) fn bn_grad_finish(c: usize) -> Launch {
@@ -93,7 +96,7 @@ pub(crate) fn bn_grad_finish(c: usize) -> Launch {
 }
 
 pub(crate) fn bn_grad_apply(row_count: usize, c: usize) -> Launch {
-    rows(row_count, c, 2).0
+    rows(row_count, c, BLOCKS, 2).0
 }
 
 /// A block a sample.
