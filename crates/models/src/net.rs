@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Init, Node, NodeId, Op, Parameter};
 use crate::precision::Precision;
-use crate::storage::{Storage, gpu_channels};
+use crate::storage::{Storage, check_for_gpu, gpu_channels};
 use candle_core::{DType, Device, Tensor};
 use dynaprune_ops::{CrossEntropy, GlobalMean, Linear, Sgd, column, read, scale, write, zeros};
 use dynaprune_random::{Purpose, Stream};
@@ -151,7 +151,7 @@ impl Net {
     /// A network for batches of up to `capacity` samples, initialised from `seed`, that computes in f32.
     ///
     /// # Errors
-    /// If `capacity` is 0 or the memory cannot be had.
+    /// If `capacity` is 0 or the memory cannot be had; on a GPU as [`Net::with_precision`].
     pub fn new(graph: Graph, capacity: usize, seed: u64, device: &Device) -> Result<Self> {
         Self::with_precision(graph, capacity, seed, device, Precision::F32)
     }
@@ -160,7 +160,8 @@ impl Net {
     /// device and in every precision.
     ///
     /// # Errors
-    /// If `capacity` is 0, the memory cannot be had, or the device does not compute in this precision.
+    /// If `capacity` is 0, the memory cannot be had, the device does not compute in this precision, or it is a GPU and something
+    /// else than convolutions reads the images.
     pub fn with_precision(
         graph: Graph,
         capacity: usize,
@@ -173,6 +174,9 @@ impl Net {
         }
         if !device.is_cuda() && !precision.runs_on_cpu() {
             return Err(Error::Precision { precision });
+        }
+        if device.is_cuda() {
+            check_for_gpu(&graph)?;
         }
         let storage = match device.is_cuda() {
             true => Storage::for_gpu(&graph),

@@ -5,7 +5,7 @@
 //! input channels as the images have there: their channels are filled up with zeros to a multiple of 8, which tensor cores
 //! want. The weights of these channels are zeros and stay so, for their gradients are zeros.
 
-use crate::graph::{Graph, Op, Parameter};
+use crate::graph::{Graph, NodeId, Op, Parameter};
 use candle_core::{Result, Tensor};
 
 /// Numbers that a parameter's place is a multiple of: 16 bytes of the smallest type.
@@ -191,6 +191,22 @@ impl Place {
     }
 }
 
+/// Refuses a graph in which anything but convolutions reads the images: on a GPU they have more channels than they should.
+pub(crate) fn check_for_gpu(graph: &Graph) -> Result<()> {
+    let is_input = |id: &NodeId| matches!(graph.nodes[id.0].op, Op::Input);
+    let other = graph
+        .nodes
+        .iter()
+        .find(|node| !matches!(node.op, Op::Conv { .. }) && node.op.inputs().iter().any(is_input));
+    match other {
+        None => Ok(()),
+        Some(node) => candle_core::bail!(
+            "expected only convolutions to read the images, which GPUs want, found {:?}",
+            node.op
+        ),
+    }
+}
+
 /// The channels of images on a GPU: those beyond `channels` are zeros.
 pub(crate) fn gpu_channels(channels: usize) -> usize {
     channels.next_multiple_of(ALIGNMENT)
@@ -208,6 +224,19 @@ mod tests {
         channels: 3,
         classes: 10,
     };
+
+    #[test]
+    fn only_convolutions_may_read_images() {
+        for model in MODELS {
+            check_for_gpu(&(model.build)(INPUT, 4).unwrap()).unwrap();
+        }
+        let mut b = crate::Builder::new(INPUT);
+        let x = b.max_pool(b.images(), 2, 2);
+        let x = b.global_mean(x);
+        b.linear("fc", x, 10, true);
+        let error = check_for_gpu(&b.finish("pools").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("found MaxPool"), "{error}");
+    }
 
     #[test]
     fn numbers_come_back_as_they_were_given() {

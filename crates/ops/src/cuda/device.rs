@@ -7,19 +7,34 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, result, sys};
 use candle_core::{CudaDevice, Device, Result, Tensor, bail};
 
+/// The oldest compute capability that has matrix units for bf16 and TF32.
+const OLDEST: (i32, i32) = (8, 0);
+
 /// The GPU `ordinal`, the first being 0, with a stream of its own.
 ///
 /// # Errors
-/// If there is no such GPU or its driver cannot be used.
+/// If there is no such GPU, it is older than compute capability 8.0, or its driver cannot be used.
 pub fn device(ordinal: usize) -> Result<Device> {
     let count = count()?;
     if ordinal >= count {
         bail!("found {count} GPUs, expected one more than {ordinal}")
     }
     let device = CudaDevice::new_with_stream(ordinal)?;
+    let driver = device.cuda_stream();
+    let (major, minor) = driver.context().compute_capability().w()?;
+    if (major, minor) < OLDEST {
+        bail!(
+            "expected a GPU of compute capability {}.{} or newer, found {} of {major}.{minor}",
+            OLDEST.0,
+            OLDEST.1,
+            driver.context().name().w()?
+        )
+    }
     // SAFETY: all work of this device is on its one stream, so nothing has to wait for an event of another.
     unsafe { device.disable_event_tracking() };
-    keep_freed_memory(&device)?;
+    if driver.context().has_async_alloc() {
+        keep_freed_memory(&device)?;
+    }
     Ok(Device::Cuda(device))
 }
 

@@ -51,8 +51,26 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         shown => format!("s = {shown} for every method but full data; each evaluated epoch, not smoothed"),
     };
     words.subtitles.insert(0, subtitle);
+    let mut all = Vec::new();
+    for &dataset in &data.datasets {
+        let curves = curves(data, dataset);
+        let axes = axes(&curves).ok_or_else(|| Error::NothingToDraw {
+            figure: data.input.id.to_owned(),
+            planned: data.input.planned.len(),
+        })?;
+        all.push((curves, axes));
+    }
+    fn points<'a>(curves: &'a [Curve]) -> impl Iterator<Item = &'a [(u32, Summary)]> {
+        curves.iter().map(|curve| &*curve.points)
+    }
+    if all
+        .iter()
+        .any(|(curves, (_, y))| over_epochs::are_cut(points(curves), y.range))
+    {
+        words.notes.push(over_epochs::CUT.to_owned());
+    }
     let mut legend = data.legend();
-    if data.has_intervals() {
+    if over_epochs::have_bands(all.iter().flat_map(|(curves, _)| points(curves))) {
         legend
             .others
             .push(("95 % interval of the mean".to_owned(), Sample::Band));
@@ -61,12 +79,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let (mut scene, grid) = layout::begin(&words, &legend, data.format, data.datasets.len(), 1);
     let mut rows = Vec::new();
     let mut text = String::new();
-    for (index, &dataset) in data.datasets.iter().enumerate() {
-        let curves = curves(data, dataset);
-        let (x, y) = axes(&curves).ok_or_else(|| Error::NothingToDraw {
-            figure: data.input.id.to_owned(),
-            planned: data.input.planned.len(),
-        })?;
+    for (index, (&dataset, (curves, (x, y)))) in data.datasets.iter().zip(all).enumerate() {
         let panel = Panel {
             inside: grid.panel(index, 0),
             x,

@@ -1,6 +1,7 @@
-//! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method.
+//! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method. Where some method
+//! falls far below full data, a second panel enlarges what is near it.
 
-use super::data::{Cell, Data, FULL_SHORT, Line, counted, dataset_title};
+use super::data::{BAND_SEEDS, Cell, Data, FULL_SHORT, Line, counted, dataset_title};
 use super::findings::{self, Against};
 use super::{Drawing, FigureKind, numbers};
 use crate::Error;
@@ -19,8 +20,15 @@ pub(super) const KIND: FigureKind = FigureKind {
     make,
 };
 
+/// Points below full data that the enlarged panel shows.
+const NEAR: f64 = 6.0;
+
+/// A method this many points below full data makes an enlarged panel worth its place.
+const FAR: f64 = 4.0 * NEAR;
+
 fn make(data: &Data) -> Result<Drawing, Error> {
     let axes: Vec<(Axis, Axis)> = data.datasets.iter().map(|dataset| axes(data, dataset)).collect();
+    let near: Vec<Option<Axis>> = data.datasets.iter().map(|dataset| near_full(data, dataset)).collect();
     let mut words = data.words();
     if axes
         .iter()
@@ -31,22 +39,30 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     }
     let mut legend = data.legend();
     legend.baseline_marker = false;
-    if data.has_intervals() {
+    if data.has_bands() {
         legend
             .others
             .push(("95 % interval of the mean".to_owned(), Sample::Band));
     }
 
-    let (mut scene, grid) = layout::begin(&words, &legend, data.format, data.datasets.len(), 1);
-    for (index, ((x, y), dataset)) in axes.into_iter().zip(&data.datasets).enumerate() {
-        let panel = Panel {
-            inside: grid.panel(index, 0),
-            x,
-            y,
-        };
-        draw(&mut scene, data, dataset, &panel);
-        if grid.has_headings() {
-            panel.heading(&mut scene, dataset_title(dataset));
+    let rows = if near.iter().any(Option::is_some) { 2 } else { 1 };
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, data.datasets.len(), rows);
+    for (index, (((x, y), near), dataset)) in axes.into_iter().zip(near).zip(&data.datasets).enumerate() {
+        let title = dataset_title(dataset);
+        let panels = [
+            Some((y, title.to_owned())),
+            near.map(|y| (y, format!("{title}, enlarged near full data"))),
+        ];
+        for (row, (y, heading)) in panels.into_iter().flatten().enumerate() {
+            let panel = Panel {
+                inside: grid.panel(index, row),
+                x: x.clone(),
+                y,
+            };
+            draw(&mut scene, data, dataset, &panel);
+            if grid.has_headings() {
+                panel.heading(&mut scene, &heading);
+            }
         }
     }
 
@@ -88,7 +104,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
 fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
     let accuracies = accuracies(data, dataset);
     let means: Vec<f64> = accuracies.iter().map(|summary| summary.mean).collect();
-    let intervals: Vec<(f64, f64)> = accuracies.iter().filter_map(Summary::interval).collect();
+    let intervals: Vec<(f64, f64)> = accuracies.iter().filter_map(band).collect();
     let fractions: Vec<f64> = data.pruned_fractions(dataset).iter().map(|s| 100.0 * s).collect();
     let (first, last) = (
         fractions.first().copied().unwrap_or(0.0),
@@ -105,6 +121,15 @@ fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
     (x, Axis::round("Test accuracy after the last epoch (%)", range, 7))
 }
 
+/// The axis of accuracies near that of full data; `None` where all are.
+fn near_full(data: &Data, dataset: &str) -> Option<Axis> {
+    let full = data.full(dataset)?.accuracy().mean;
+    let means = accuracies(data, dataset).into_iter().map(|summary| summary.mean);
+    let (low, high) = means.fold((full, full), |(low, high), mean| (low.min(mean), high.max(mean)));
+    let range = (full - NEAR, (high + 0.5).min(100.0));
+    (full - low >= FAR).then(|| Axis::round("Test accuracy after the last epoch (%)", range, 7))
+}
+
 fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {
     data.lines_of(dataset)
         .flat_map(|line| &line.points)
@@ -112,25 +137,32 @@ fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {
         .collect()
 }
 
-/// Whether an interval reaches beyond the axis.
+/// The interval that is drawn.
+fn band(accuracy: &Summary) -> Option<(f64, f64)> {
+    accuracy.interval().filter(|_| accuracy.n >= BAND_SEEDS)
+}
+
+/// Whether a band reaches beyond the axis.
 fn is_cut(data: &Data, dataset: &str, y: &Axis) -> bool {
     let (low, high) = y.range;
     accuracies(data, dataset)
         .iter()
-        .filter_map(Summary::interval)
+        .filter_map(band)
         .any(|(from, to)| from < low || to > high)
 }
 
 fn draw(scene: &mut Scene, data: &Data, dataset: &str, panel: &Panel) {
     panel.draw(scene);
-    for line in data.lines_of(dataset) {
+    let has_band = |line: &&Line| line.points.iter().any(|point| point.runs.len() >= BAND_SEEDS);
+    for line in data.lines_of(dataset).filter(has_band) {
         panel.band(scene, &line_points(line, panel).collect::<Vec<_>>(), line.style.color);
     }
     for line in data.lines_of(dataset) {
         let points: Vec<_> = line_points(line, panel).map(|(x, summary)| (x, summary.mean)).collect();
-        panel.line(scene, &points, line.style.stroke());
+        panel.line_inside(scene, &points, line.style.stroke());
         if !line.is_baseline() {
-            for &point in &points {
+            let (low, high) = panel.y.range;
+            for &point in points.iter().filter(|(_, y)| (low..=high).contains(y)) {
                 let (style, at) = (line.style, panel.at(point));
                 scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
             }

@@ -10,6 +10,9 @@ use crate::plot::theme::MethodStyle;
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
 
+/// Seeds from which on a line has a band: the interval of two is so wide that the bands of a few lines cover all else.
+pub(super) const BAND_SEEDS: usize = 3;
+
 /// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
 
@@ -269,6 +272,11 @@ impl<'a> Data<'a> {
                 .map(|point| point.runs.len())
         };
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+    }
+
+    /// Whether any point has a band.
+    pub(super) fn has_bands(&self) -> bool {
+        self.seed_counts().1 >= BAND_SEEDS
     }
 
     /// Whether any point has an interval.

@@ -1,5 +1,6 @@
 //! Curves over the epochs of training: means over the seeds, drawn as thin lines with few markers.
 
+use super::data::BAND_SEEDS;
 use crate::plot::axes::{Axis, Panel};
 use crate::plot::scene::Scene;
 use crate::plot::theme::{MARKER_RADIUS, MethodStyle, Stroke};
@@ -7,6 +8,25 @@ use crate::statistics::Summary;
 
 /// Markers on a curve, so that it can be told apart without colour.
 const MARKERS: usize = 7;
+
+/// Whether some curve has a band.
+pub(super) fn have_bands<'a>(curves: impl IntoIterator<Item = &'a [(u32, Summary)]>) -> bool {
+    curves.into_iter().any(has_band)
+}
+
+/// What a figure says whose bands are cut.
+pub(super) const CUT: &str = "Bands that reach beyond a panel are cut.";
+
+/// Whether some band reaches beyond `low..=high`.
+pub(super) fn are_cut<'a>(curves: impl IntoIterator<Item = &'a [(u32, Summary)]>, (low, high): (f64, f64)) -> bool {
+    let drawn = curves.into_iter().filter(|points| has_band(points)).flatten();
+    let mut intervals = drawn.filter_map(|(_, summary)| summary.interval());
+    intervals.any(|(from, to)| from < low || to > high)
+}
+
+fn has_band(points: &[(u32, Summary)]) -> bool {
+    points.iter().any(|(_, summary)| summary.n >= BAND_SEEDS)
+}
 
 /// A curve and its looks.
 pub(super) type Drawn<'a> = (MethodStyle, &'a [(u32, Summary)]);
@@ -32,9 +52,9 @@ pub(super) fn axis(last: u32) -> Axis {
     axis
 }
 
-/// The bands, and the lines on them.
+/// The bands of curves of three seeds or more, and the lines on them.
 pub(super) fn lines(scene: &mut Scene, curves: &[Drawn], panel: &Panel) {
-    for (style, points) in curves {
+    for (style, points) in curves.iter().filter(|(_, points)| has_band(points)) {
         let points: Vec<_> = points
             .iter()
             .map(|(epoch, summary)| (f64::from(*epoch), *summary))

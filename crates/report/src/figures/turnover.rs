@@ -80,18 +80,18 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .iter()
         .map(|dataset| curves(data, &recorded, dataset))
         .collect();
-    let points = panels.iter().flatten().flatten().flat_map(|curve| &curve.points);
-    let mut intervals = points.filter_map(|(_, summary)| summary.interval());
-    if intervals.any(|(low, high)| low < 0.0 || high > 1.0) {
-        words.notes.push("Bands that reach beyond a panel are cut.".to_owned());
+    let points = || panels.iter().flatten().flatten().map(|curve| &*curve.points);
+    if over_epochs::are_cut(points(), (0.0, 1.0)) {
+        words.notes.push(over_epochs::CUT.to_owned());
     }
+    let legend = legend(data, &recorded, over_epochs::have_bands(points()));
     let columns = if panels.iter().all(|panels| panels.len() == 1) {
         1
     } else {
         2
     };
     let rows = panels.iter().map(|panels| panels.len().div_ceil(columns)).sum();
-    let (mut scene, grid) = layout::begin(&words, &legend(data, &recorded), data.format, columns, rows);
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, columns, rows);
     let mut row = 0;
     for (dataset, panels) in datasets.iter().zip(&panels) {
         let x = x_axis(panels);
@@ -140,12 +140,12 @@ fn without_ranking(data: &Data, recorded: &Recorded) -> Option<String> {
     (!named.is_empty()).then(|| format!("No table of scores yet, so no panel, for {named}."))
 }
 
-fn legend(data: &Data, recorded: &Recorded) -> Legend {
+fn legend(data: &Data, recorded: &Recorded, has_bands: bool) -> Legend {
     let mut legend = data.legend();
     legend
         .methods
         .retain(|(label, _)| recorded.groups.iter().any(|group| group.line.label == label));
-    if recorded.groups.iter().any(|group| group.runs.len() > 1) {
+    if has_bands {
         let band = ("95 % interval of the mean".to_owned(), Sample::Band);
         legend.others.push(band);
     }

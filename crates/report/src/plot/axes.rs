@@ -1,6 +1,6 @@
 //! A panel: the rectangle data are drawn in, its two axes and its grid.
 
-use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area};
+use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area, clip_line};
 use super::theme::{AXIS, BAND_OPACITY, Color, GRID, INK, LABEL_SIZE, Stroke, TICK_SIZE, WHISKER};
 use crate::statistics::Summary;
 
@@ -202,6 +202,14 @@ impl Panel {
     /// A line through data points.
     pub(crate) fn line(&self, scene: &mut Scene, points: &[Point], stroke: Stroke) {
         scene.line(points.iter().map(|&point| self.at(point)).collect(), stroke);
+    }
+
+    /// A line through data points, cut off at the top and the bottom of the panel.
+    pub(crate) fn line_inside(&self, scene: &mut Scene, points: &[Point], stroke: Stroke) {
+        let points: Vec<Point> = points.iter().map(|&point| self.at(point)).collect();
+        for piece in clip_line(&points, (self.inside.top, self.inside.bottom)) {
+            scene.line(piece, stroke);
+        }
     }
 
     /// A translucent band over the intervals of `(x, summary)`, cut off at the panel. A point without an interval parts the

@@ -229,6 +229,31 @@ pub(crate) fn clip_area(points: Vec<Point>, inside: &Rectangle) -> Vec<Point> {
     turned.into_iter().map(swap).collect()
 }
 
+/// The pieces of a line between two heights.
+pub(crate) fn clip_line(points: &[Point], (top, bottom): (f64, f64)) -> Vec<Vec<Point>> {
+    let mut pieces: Vec<Vec<Point>> = Vec::new();
+    for pair in points.windows(2) {
+        let (from, to) = (pair[0], pair[1]);
+        let share = |y: f64| (y - from.1) / (to.1 - from.1);
+        // Where the segment is between the heights, as shares of its length.
+        let (first, last) = match to.1 - from.1 {
+            0.0 if (top..=bottom).contains(&from.1) => (0.0, 1.0),
+            0.0 => continue,
+            rise if rise > 0.0 => (share(top).max(0.0), share(bottom).min(1.0)),
+            _ => (share(bottom).max(0.0), share(top).min(1.0)),
+        };
+        if first >= last {
+            continue;
+        }
+        let at = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+        match pieces.last_mut().filter(|piece| piece.last() == Some(&at(first))) {
+            Some(piece) => piece.push(at(last)),
+            None => pieces.push(vec![at(first), at(last)]),
+        }
+    }
+    pieces
+}
+
 /// The part of a polygon where `sign * (y - limit) >= 0`.
 fn keep_above(points: Vec<Point>, limit: f64, sign: f64) -> Vec<Point> {
     let mut kept = Vec::with_capacity(points.len() + 2);
@@ -248,7 +273,7 @@ fn keep_above(points: Vec<Point>, limit: f64, sign: f64) -> Vec<Point> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rectangle, Scene, Text, clip_area};
+    use super::{Rectangle, Scene, Text, clip_area, clip_line};
 
     fn area(points: &[(f64, f64)]) -> f64 {
         let next = points.iter().cycle().skip(1);
@@ -280,6 +305,19 @@ mod tests {
         // Inside, the edge runs from (0, 0) to (2, 1).
         assert!((area(&clipped) - 1.0).abs() < 1e-12, "{clipped:?}");
         assert!(clip_area(vec![(5.0, 5.0), (6.0, 5.0), (6.0, 6.0)], &window).is_empty());
+    }
+
+    #[test]
+    fn a_line_is_cut_where_it_leaves_and_comes_back() {
+        let line = [(0.0, 2.0), (1.0, 2.0), (2.0, 10.0), (3.0, 2.0), (4.0, -2.0)];
+        assert_eq!(
+            clip_line(&line, (0.0, 6.0)),
+            [
+                vec![(0.0, 2.0), (1.0, 2.0), (1.5, 6.0)],
+                vec![(2.5, 6.0), (3.0, 2.0), (3.5, 0.0)]
+            ]
+        );
+        assert!(clip_line(&line, (20.0, 30.0)).is_empty());
     }
 
     #[test]
