@@ -11,6 +11,7 @@ const INPUTS: Purpose = Purpose::new("cuda-check inputs");
 
 /// The largest ‖found − expected‖ / ‖expected‖ that is allowed.
 const F32_TOLERANCE: f64 = 1e-5;
+const TF32_TOLERANCE: f64 = 1e-3;
 const BF16_TOLERANCE: f64 = 2e-2;
 
 /// How one operation compares.
@@ -33,35 +34,67 @@ impl Comparison {
     }
 }
 
-/// Compares all operations in f32 and bf16.
+/// Compares all operations in f32 and bf16, convolutions in TF32 too.
 pub(super) fn compare(device: &Device) -> Vec<Comparison> {
-    let cases = CASES.iter().flat_map(|case| {
-        let halves = [
-            (DType::F32, "f32", F32_TOLERANCE),
-            (DType::BF16, "bf16", BF16_TOLERANCE),
-        ];
-        halves.map(|half| (case, half))
-    });
-    let mut all = Vec::new();
-    for ((operation, case), (dtype, precision, tolerance)) in cases {
-        let mut comparison = Comparison {
-            operation,
-            precision,
-            error: None,
-            tolerance,
-            reproducible: false,
-            failure: None,
-        };
-        match pair(device, dtype, *case) {
-            Ok((error, reproducible)) => {
-                comparison.error = Some(error);
-                comparison.reproducible = reproducible;
-            }
-            Err(error) => comparison.failure = Some(format!("{error:#}")),
-        }
-        all.push(comparison);
+    let f32 = (DType::F32, "f32", F32_TOLERANCE);
+    let bf16 = (DType::BF16, "bf16", BF16_TOLERANCE);
+    let cases = CONVOLUTIONS.iter().chain(OTHERS);
+    let mut all: Vec<Comparison> = cases
+        .flat_map(|case| [f32, bf16].map(|precision| compared(device, precision, *case)))
+        .collect();
+    if let Err(error) = allow_tf32(device, true) {
+        return all.into_iter().chain([failed("TF32", &error)]).collect();
+    }
+    let tf32 = (DType::F32, "tf32", TF32_TOLERANCE);
+    all.extend(CONVOLUTIONS.iter().map(|case| compared(device, tf32, *case)));
+    if let Err(error) = allow_tf32(device, false) {
+        all.push(failed("TF32", &error));
     }
     all
+}
+
+#[cfg(feature = "cuda")]
+fn allow_tf32(device: &Device, allow: bool) -> Result<()> {
+    match device.is_cuda() {
+        true => Ok(dynaprune_ops::cuda::allow_tf32(device, allow)?),
+        false => Ok(()),
+    }
+}
+
+/// A CPU has no TF32.
+#[cfg(not(feature = "cuda"))]
+fn allow_tf32(_device: &Device, _allow: bool) -> Result<()> {
+    Ok(())
+}
+
+fn failed(operation: &'static str, error: &anyhow::Error) -> Comparison {
+    Comparison {
+        operation,
+        precision: "tf32",
+        error: None,
+        tolerance: TF32_TOLERANCE,
+        reproducible: false,
+        failure: Some(format!("{error:#}")),
+    }
+}
+
+fn compared(
+    device: &Device,
+    (dtype, precision, tolerance): (DType, &'static str, f64),
+    (operation, case): (&'static str, Case),
+) -> Comparison {
+    let (error, reproducible, failure) = match pair(device, dtype, case) {
+        Ok((error, reproducible)) => (Some(error), reproducible, None),
+        Err(error) => (None, false, Some(format!("{error:#}"))),
+    };
+    Comparison {
+        operation,
+        precision,
+        error,
+        tolerance,
+        reproducible,
+        failure,
+    }
 }
 
 /// The largest error of a case's results, and whether they came twice.
@@ -168,7 +201,7 @@ impl<'a> Place<'a> {
 /// What a case gives: its results.
 type Case = fn(&Place) -> Result<Vec<Tensor>>;
 
-const CASES: &[(&str, Case)] = &[
+const CONVOLUTIONS: &[(&str, Case)] = &[
     ("convolution 3x3", |place| {
         convolution(place, [16, 16, 16, 64], 3, 64, 1, 1, true)
     }),
@@ -187,7 +220,16 @@ const CASES: &[(&str, Case)] = &[
     ("convolution of a last batch", |place| {
         convolution(place, [5, 8, 8, 256], 3, 256, 1, 1, true)
     }),
+    ("convolution 1x1, stride 2, of a whole batch", |place| {
+        convolution(place, [128, 32, 32, 64], 1, 128, 2, 0, true)
+    }),
+    ("convolution of images to 32 channels", |place| {
+        convolution(place, [64, 32, 32, 8], 3, 32, 1, 1, true)
+    }),
     ("convolution, added gradient", added_gradient),
+];
+
+const OTHERS: &[(&str, Case)] = &[
     ("convolution, gradient norms of samples", conv_squares),
     ("batch norm", |place| batch_norm(place, [64, 16, 16, 64], false, true)),
     ("batch norm, no relu", |place| {
