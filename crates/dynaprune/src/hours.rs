@@ -2,6 +2,8 @@
 
 use crate::work::Work;
 use dynaprune_report::RunRow;
+use indicatif::HumanDuration;
+use std::time::Duration;
 
 /// Floating-point operations a second that are assumed where no run was timed: a little less than `cuda-check` measures of
 /// ResNet-18 on an H100 or H200.
@@ -34,13 +36,8 @@ pub(crate) fn on_one_gpu(work: &Work, runs: &[RunRow]) -> String {
     )
 }
 
-/// Hours, or minutes where they are less than one.
-fn in_words(seconds: f64) -> String {
-    let hours = seconds / 3600.0;
-    match hours < 1.0 {
-        true => format!("{:.0} minutes", (60.0 * hours).ceil()),
-        false => format!("{hours:.1} hours"),
-    }
+fn in_words(seconds: f64) -> HumanDuration {
+    HumanDuration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -51,11 +48,11 @@ mod tests {
     fn without_runs_it_says_that_it_assumes() {
         let work = Work {
             samples: 1,
-            flops: 5.4e17,
+            flops: 1.62e18,
         };
         let text = on_one_gpu(&work, &[]);
         assert!(
-            text.starts_with("about 1.0 hours on one GPU at 150 TFLOP/s: an assumption"),
+            text.starts_with("about 3 hours on one GPU at 150 TFLOP/s: an assumption"),
             "{text}"
         );
         let text = on_one_gpu(&Work { flops: 2.7e16, ..work }, &[]);

@@ -192,6 +192,23 @@ fn the_numbers_of_the_page_are_those_of_the_rows() {
 }
 
 #[test]
+fn what_is_near_full_data_is_enlarged_where_something_is_far_below() {
+    let picture = |case: &Case| {
+        let docs = tempfile::tempdir().unwrap();
+        let files = case.write("accuracy-vs-fraction", "laptop", docs.path()).unwrap();
+        fs::read_to_string(files.svg.unwrap()).unwrap()
+    };
+    let mut case = Case::laptop(1);
+    for run in &mut case.runs {
+        run.test_accuracy_last = 0.8;
+    }
+    assert!(!picture(&case).contains("enlarged near full data"));
+    let pruned = case.runs.iter_mut().find(|run| run.method == "ucb").unwrap();
+    pruned.test_accuracy_last = 0.5;
+    assert!(picture(&case).contains("CIFAR-10, enlarged near full data"));
+}
+
+#[test]
 fn how_the_runs_were_made_is_read_from_their_specs() {
     let page = Case::laptop(1).page("accuracy-vs-fraction");
     for row in [

@@ -391,15 +391,15 @@ mod tests {
         let script = Script {
             job_name: "dynaprune-fig1-paper",
             resources: &resources,
-            root: Path::new("/home/me/it's mine"),
-            program: Path::new("/home/me/my jobs/50%/dynaprune"),
+            root: Path::new("/lab/it's mine"),
+            program: Path::new("/lab/my jobs/50%/dynaprune"),
             arguments: &words("reproduce fig1 --profile paper --threads 8 --no-figure"),
-            cells: Path::new("/home/me/my jobs/50%/cells.txt"),
-            logs: Path::new("/home/me/my jobs/50%/logs"),
+            cells: Path::new("/lab/my jobs/50%/cells.txt"),
+            logs: Path::new("/lab/my jobs/50%/logs"),
         };
         let expected = r#"#!/bin/bash
 #SBATCH --job-name=dynaprune-fig1-paper
-#SBATCH --output="/home/me/my jobs/50%%/logs/%A_%a.log"
+#SBATCH --output="/lab/my jobs/50%%/logs/%A_%a.log"
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --nodes=1
@@ -414,8 +414,8 @@ mod tests {
 #SBATCH --signal=B:USR1@120
 #SBATCH "--constraint=a100&fast disk"
 
-export DYNAPRUNE_ROOT='/home/me/it'\''s mine'
-cells='/home/me/my jobs/50%/cells.txt'
+export DYNAPRUNE_ROOT='/lab/it'\''s mine'
+cells='/lab/my jobs/50%/cells.txt'
 
 # Slurm numbers the tasks of an array from 0; $1 is the number of tasks in the arrays before this one.
 line=$((${1:-0} + SLURM_ARRAY_TASK_ID + 1))
@@ -436,7 +436,7 @@ program= warned= signalled=
 trap 'warned=1 signalled=1; [ -z "$program" ] || kill -TERM "$program"' USR1
 trap 'signalled=1' TERM
 
-'/home/me/my jobs/50%/dynaprune' reproduce fig1 --profile paper --threads 8 --no-figure "${options[@]}" &
+'/lab/my jobs/50%/dynaprune' reproduce fig1 --profile paper --threads 8 --no-figure "${options[@]}" &
 program=$!
 # A signal ends `wait`, and not the program.
 while

@@ -14,6 +14,10 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
+    fn channels(&self) -> usize {
+        self.dims[3]
+    }
+
     fn outputs(&self) -> usize {
         let [n, h, w, c] = self.dims;
         let along = |size: usize| (size - self.size) / self.stride + 1;
@@ -34,9 +38,8 @@ pub(crate) fn means(x: &Tensor, windows: &Windows, y: &Tensor) -> Result<()> {
 }
 
 fn forward(name: &'static str, x: &Tensor, windows: &Windows, y: &Tensor) -> Result<()> {
-    let c = windows.dims[3];
-    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
-    let y = x_at.beside_aligned(Some(y), c)?;
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(windows.channels())?;
+    let y = x_at.beside_aligned(Some(y), windows.channels())?;
     forward_at(name, &*context(x)?, x_at, windows, y)
 }
 
@@ -48,7 +51,7 @@ pub(crate) fn forward_of_storage(
 ) -> Result<CudaStorage> {
     let x_at = Operand::of_storage(x, layout)?
         .expect_real()?
-        .expect_aligned(windows.dims[3])?;
+        .expect_aligned(windows.channels())?;
     let y = Output::new(&x.device, x_at.element, windows.outputs())?;
     forward_at(name, &*context_of(x)?, x_at, windows, y.address)?;
     Ok(y.storage)
@@ -57,15 +60,15 @@ pub(crate) fn forward_of_storage(
 fn forward_at(name: &'static str, context: &Context, x: Operand, windows: &Windows, y: u64) -> Result<()> {
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel(name, Some(x.element))?;
-    launch!(context, kernel, kernels::pool(windows.outputs(), windows.dims[3]);
+    launch!(context, kernel, kernels::pool(windows.outputs(), windows.channels());
         x.address, y, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }
 
 pub(crate) fn spread_maxima(x: &Tensor, dy: &Tensor, windows: &Windows, dx: &Tensor) -> Result<()> {
-    let c = windows.dims[3];
-    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(c)?;
-    let (dy, dx) = (x_at.beside_aligned(Some(dy), c)?, x_at.beside_aligned(Some(dx), c)?);
+    let x_at = Operand::of(x)?.expect_real()?.expect_aligned(windows.channels())?;
+    let beside = |tensor| x_at.beside_aligned(Some(tensor), windows.channels());
+    let (dy, dx) = (beside(dy)?, beside(dx)?);
     let context = context(x)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("max_pool_grad", Some(x_at.element))?;
@@ -75,13 +78,12 @@ pub(crate) fn spread_maxima(x: &Tensor, dy: &Tensor, windows: &Windows, dx: &Ten
 }
 
 pub(crate) fn spread_means(dy: &Tensor, windows: &Windows, dx: &Tensor) -> Result<()> {
-    let c = windows.dims[3];
-    let dy_at = Operand::of(dy)?.expect_real()?.expect_aligned(c)?;
-    let dx = dy_at.beside_aligned(Some(dx), c)?;
+    let dy_at = Operand::of(dy)?.expect_real()?.expect_aligned(windows.channels())?;
+    let dx = dy_at.beside_aligned(Some(dx), windows.channels())?;
     let context = context(dy)?;
     let [n, h, w, c] = windows.dims.map(|size| size as u32);
     let kernel = context.kernel("mean_pool_grad", Some(dy_at.element))?;
-    launch!(context, kernel, kernels::pool(windows.inputs(), windows.dims[3]);
+    launch!(context, kernel, kernels::pool(windows.inputs(), windows.channels());
         dy_at.address, dx, n, h, w, c, windows.size as u32, windows.stride as u32);
     Ok(())
 }

@@ -8,8 +8,9 @@ struct Place {
   bool works;
 
   __device__ Place(u32 n, u32 h, u32 w, u32 c) {
-    u32 i = blockIdx.x * blockDim.x + threadIdx.x, groups = c / V, pixel = i / groups;
-    channel = i % groups * V, column = pixel % w, row = pixel / w % h, sample = pixel / w / h;
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    u32 groups = c / V, pixel = (u32)(i / groups);
+    channel = (u32)(i % groups) * V, column = pixel % w, row = pixel / w % h, sample = pixel / w / h;
     at = (u64)pixel * c + channel;
     works = sample < n;
   }

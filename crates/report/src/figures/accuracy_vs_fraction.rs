@@ -1,11 +1,11 @@
 //! Last-epoch test accuracy against the pruned fraction: a panel for each data set, a line for each method. Where some method
 //! falls far below full data, a second panel enlarges what is near it.
 
-use super::data::{BAND_SEEDS, Cell, Data, FULL_SHORT, Line, counted, dataset_title};
+use super::data::{Cell, Data, FULL_SHORT, Line, counted, dataset_title};
 use super::findings::{self, Against};
 use super::{Drawing, FigureKind, numbers};
 use crate::Error;
-use crate::plot::axes::{Axis, Panel, padded_range};
+use crate::plot::axes::{Axis, Panel, band_of, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
 use crate::plot::scene::Scene;
@@ -30,11 +30,10 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let axes: Vec<(Axis, Axis)> = data.datasets.iter().map(|dataset| axes(data, dataset)).collect();
     let near: Vec<Option<Axis>> = data.datasets.iter().map(|dataset| near_full(data, dataset)).collect();
     let mut words = data.words();
-    if axes
-        .iter()
-        .zip(&data.datasets)
-        .any(|((_, y), dataset)| is_cut(data, dataset, y))
-    {
+    let cut = |((dataset, (_, y)), near): ((&&str, &(Axis, Axis)), &Option<Axis>)| {
+        is_cut(data, dataset, y) || near.as_ref().is_some_and(|y| is_cut(data, dataset, y))
+    };
+    if data.datasets.iter().zip(&axes).zip(&near).any(cut) {
         words.notes.push("Bands that reach beyond a panel are cut.".to_owned());
     }
     let mut legend = data.legend();
@@ -102,9 +101,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
 }
 
 fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
-    let accuracies = accuracies(data, dataset);
-    let means: Vec<f64> = accuracies.iter().map(|summary| summary.mean).collect();
-    let intervals: Vec<(f64, f64)> = accuracies.iter().filter_map(band).collect();
+    let means: Vec<f64> = accuracies(data, dataset).iter().map(|summary| summary.mean).collect();
     let fractions: Vec<f64> = data.pruned_fractions(dataset).iter().map(|s| 100.0 * s).collect();
     let (first, last) = (
         fractions.first().copied().unwrap_or(0.0),
@@ -117,7 +114,7 @@ fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
         range,
         fractions,
     );
-    let range = padded_range(&means, &intervals, (0.0, 100.0));
+    let range = padded_range(&means, &bands(data, dataset), (0.0, 100.0));
     (x, Axis::round("Test accuracy after the last epoch (%)", range, 7))
 }
 
@@ -137,24 +134,20 @@ fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {
         .collect()
 }
 
-/// The interval that is drawn.
-fn band(accuracy: &Summary) -> Option<(f64, f64)> {
-    accuracy.interval().filter(|_| accuracy.n >= BAND_SEEDS)
+/// The intervals that are drawn.
+fn bands(data: &Data, dataset: &str) -> Vec<(f64, f64)> {
+    accuracies(data, dataset).iter().filter_map(band_of).collect()
 }
 
 /// Whether a band reaches beyond the axis.
 fn is_cut(data: &Data, dataset: &str, y: &Axis) -> bool {
     let (low, high) = y.range;
-    accuracies(data, dataset)
-        .iter()
-        .filter_map(band)
-        .any(|(from, to)| from < low || to > high)
+    bands(data, dataset).iter().any(|&(from, to)| from < low || to > high)
 }
 
 fn draw(scene: &mut Scene, data: &Data, dataset: &str, panel: &Panel) {
     panel.draw(scene);
-    let has_band = |line: &&Line| line.points.iter().any(|point| point.runs.len() >= BAND_SEEDS);
-    for line in data.lines_of(dataset).filter(has_band) {
+    for line in data.lines_of(dataset) {
         panel.band(scene, &line_points(line, panel).collect::<Vec<_>>(), line.style.color);
     }
     for line in data.lines_of(dataset) {

@@ -9,7 +9,7 @@ use super::numbers::{self, Numbers};
 use super::settings::Arranged;
 use super::{Drawing, FigureKind};
 use crate::Error;
-use crate::plot::axes::{Axis, Panel, number, padded_range};
+use crate::plot::axes::{Axis, Panel, band_of, number, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
 use crate::plot::scene::Scene;
@@ -159,7 +159,7 @@ fn lines(arranged: &Arranged, dataset: &str, full: &Cell, quantity: Quantity) ->
 fn is_cut(lines: &[Line], y: &Axis) -> bool {
     let intervals = lines.iter().flat_map(|line| &line.points);
     intervals
-        .filter_map(|(_, summary)| summary.interval())
+        .filter_map(|(_, summary)| band_of(summary))
         .any(|(low, high)| low < y.range.0 || high > y.range.1)
 }
 
@@ -220,7 +220,7 @@ fn legend(data: &Data, arranged: &Arranged) -> crate::plot::legend::Legend {
     if !legend.others.is_empty() {
         legend.others_heading = Some(format!("Without {setting}"));
     }
-    if data.has_intervals() {
+    if data.has_bands() {
         legend
             .others
             .push(("95 % interval of the mean".to_owned(), Sample::Band));

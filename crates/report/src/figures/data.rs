@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FigureInput, Planned};
+use crate::plot::axes::band_of;
 use crate::plot::layout::{Format, Words};
 use crate::plot::legend::Legend;
 pub(super) use crate::plot::theme::FULL_SHORT;
 use crate::plot::theme::MethodStyle;
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
-
-/// Seeds from which on a line has a band: the interval of two is so wide that the bands of a few lines cover all else.
-pub(super) const BAND_SEEDS: usize = 3;
 
 /// The profile at full scale; all others are reduced.
 const PAPER_PROFILE: &str = "paper";
@@ -276,7 +274,8 @@ impl<'a> Data<'a> {
 
     /// Whether any point has a band.
     pub(super) fn has_bands(&self) -> bool {
-        self.seed_counts().1 >= BAND_SEEDS
+        let mut points = self.lines.iter().flat_map(|line| &line.points);
+        points.any(|point| band_of(&point.accuracy()).is_some())
     }
 
     /// Whether any point has an interval.

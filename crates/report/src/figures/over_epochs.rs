@@ -1,7 +1,6 @@
 //! Curves over the epochs of training: means over the seeds, drawn as thin lines with few markers.
 
-use super::data::BAND_SEEDS;
-use crate::plot::axes::{Axis, Panel};
+use crate::plot::axes::{Axis, Panel, band_of};
 use crate::plot::scene::Scene;
 use crate::plot::theme::{MARKER_RADIUS, MethodStyle, Stroke};
 use crate::statistics::Summary;
@@ -11,7 +10,10 @@ const MARKERS: usize = 7;
 
 /// Whether some curve has a band.
 pub(super) fn have_bands<'a>(curves: impl IntoIterator<Item = &'a [(u32, Summary)]>) -> bool {
-    curves.into_iter().any(has_band)
+    curves
+        .into_iter()
+        .flatten()
+        .any(|(_, summary)| band_of(summary).is_some())
 }
 
 /// What a figure says whose bands are cut.
@@ -19,13 +21,8 @@ pub(super) const CUT: &str = "Bands that reach beyond a panel are cut.";
 
 /// Whether some band reaches beyond `low..=high`.
 pub(super) fn are_cut<'a>(curves: impl IntoIterator<Item = &'a [(u32, Summary)]>, (low, high): (f64, f64)) -> bool {
-    let drawn = curves.into_iter().filter(|points| has_band(points)).flatten();
-    let mut intervals = drawn.filter_map(|(_, summary)| summary.interval());
-    intervals.any(|(from, to)| from < low || to > high)
-}
-
-fn has_band(points: &[(u32, Summary)]) -> bool {
-    points.iter().any(|(_, summary)| summary.n >= BAND_SEEDS)
+    let mut bands = curves.into_iter().flatten().filter_map(|(_, summary)| band_of(summary));
+    bands.any(|(from, to)| from < low || to > high)
 }
 
 /// A curve and its looks.
@@ -52,9 +49,9 @@ pub(super) fn axis(last: u32) -> Axis {
     axis
 }
 
-/// The bands of curves of three seeds or more, and the lines on them.
+/// The bands, and the lines on them.
 pub(super) fn lines(scene: &mut Scene, curves: &[Drawn], panel: &Panel) {
-    for (style, points) in curves.iter().filter(|(_, points)| has_band(points)) {
+    for (style, points) in curves {
         let points: Vec<_> = points
             .iter()
             .map(|(epoch, summary)| (f64::from(*epoch), *summary))

@@ -4,6 +4,9 @@ use super::scene::{Align, Point, Rectangle, Scene, Text, clip_area, clip_line};
 use super::theme::{AXIS, BAND_OPACITY, Color, GRID, INK, LABEL_SIZE, Stroke, TICK_SIZE, WHISKER};
 use crate::statistics::Summary;
 
+/// Values from which on a mean has a band: the interval of two is so wide that the bands of a few lines cover all else.
+const BAND_VALUES: usize = 3;
+
 /// Positive values that span more than this factor are put on a logarithmic axis.
 const LOGARITHMIC_FROM: f64 = 8.0;
 
@@ -212,12 +215,12 @@ impl Panel {
         }
     }
 
-    /// A translucent band over the intervals of `(x, summary)`, cut off at the panel. A point without an interval parts the
-    /// band; one whose neighbours have none gets a whisker.
+    /// A translucent band over `(x, summary)`, see [`band_of`], cut off at the panel. A point without one parts the band; one
+    /// whose neighbours have none gets a whisker.
     pub(crate) fn band(&self, scene: &mut Scene, points: &[(f64, Summary)], color: Color) {
         let ends: Vec<Option<(f64, f64, f64)>> = points
             .iter()
-            .map(|&(x, summary)| summary.interval().map(|(low, high)| (x, low, high)))
+            .map(|&(x, summary)| band_of(&summary).map(|(low, high)| (x, low, high)))
             .collect();
         for part in ends.split(Option::is_none) {
             let part: Vec<(f64, f64, f64)> = part.iter().flatten().copied().collect();
@@ -248,6 +251,11 @@ impl Panel {
         scene.line(ends.to_vec(), Stroke { color, ..WHISKER });
         ends
     }
+}
+
+/// The interval of a mean, where it is drawn as a band.
+pub(crate) fn band_of(summary: &Summary) -> Option<(f64, f64)> {
+    summary.interval().filter(|_| summary.n >= BAND_VALUES)
 }
 
 /// The range of an axis that shows all `values`, and of the `intervals` round them as much as leaves the values readable.

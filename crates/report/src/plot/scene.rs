@@ -245,7 +245,11 @@ pub(crate) fn clip_line(points: &[Point], (top, bottom): (f64, f64)) -> Vec<Vec<
         if first >= last {
             continue;
         }
-        let at = |share: f64| (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+        // A point that is kept is the same to the bit, so that pieces hang together.
+        let at = |share: f64| match share {
+            1.0 => to,
+            _ => (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1)),
+        };
         match pieces.last_mut().filter(|piece| piece.last() == Some(&at(first))) {
             Some(piece) => piece.push(at(last)),
             None => pieces.push(vec![at(first), at(last)]),
@@ -318,6 +322,8 @@ mod tests {
             ]
         );
         assert!(clip_line(&line, (20.0, 30.0)).is_empty());
+        let inside = [(0.1, 0.3), (0.7, 0.1), (0.2, 0.9), (1.1, 0.6)];
+        assert_eq!(clip_line(&inside, (0.0, 1.0)), [inside.to_vec()]);
     }
 
     #[test]

@@ -90,10 +90,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !args.no_speed {
         eprintln!("speed");
         let python = (!args.no_peer).then_some(args.peer_python.as_str());
-        for network in Network::ALL {
-            if args.network.is_some_and(|only| only != network) {
-                continue;
-            }
+        let wanted = |network: &Network| args.network.is_none_or(|only| only == *network);
+        for network in Network::ALL.into_iter().filter(wanted) {
             match speed::measure(&compute, network, python) {
                 Ok(speed) => report.speed.push(speed),
                 Err(error) => report.speed_failure = Some(format!("{error:#}")),

@@ -9,10 +9,34 @@ use std::cell::Cell;
 
 const INPUTS: Purpose = Purpose::new("cuda-check inputs");
 
-/// The largest ‖found − expected‖ / ‖expected‖ that is allowed.
-const F32_TOLERANCE: f64 = 1e-5;
-const TF32_TOLERANCE: f64 = 1e-3;
-const BF16_TOLERANCE: f64 = 2e-2;
+/// What is computed in, and the largest ‖found − expected‖ / ‖expected‖ that is allowed.
+#[derive(Clone, Copy)]
+struct Precision {
+    name: &'static str,
+    dtype: DType,
+    /// Whether matrix units may round the factors of f32 convolutions.
+    tf32: bool,
+    tolerance: f64,
+}
+
+const F32: Precision = Precision {
+    name: "f32",
+    dtype: DType::F32,
+    tf32: false,
+    tolerance: 1e-5,
+};
+const TF32: Precision = Precision {
+    name: "tf32",
+    tf32: true,
+    tolerance: 1e-3,
+    ..F32
+};
+const BF16: Precision = Precision {
+    name: "bf16",
+    dtype: DType::BF16,
+    tf32: false,
+    tolerance: 2e-2,
+};
 
 /// How one operation compares.
 #[derive(Clone, Debug, Serialize)]
@@ -36,72 +60,47 @@ impl Comparison {
 
 /// Compares all operations in f32 and bf16, convolutions in TF32 too.
 pub(super) fn compare(device: &Device) -> Vec<Comparison> {
-    let f32 = (DType::F32, "f32", F32_TOLERANCE);
-    let bf16 = (DType::BF16, "bf16", BF16_TOLERANCE);
-    let cases = CONVOLUTIONS.iter().chain(OTHERS);
-    let mut all: Vec<Comparison> = cases
-        .flat_map(|case| [f32, bf16].map(|precision| compared(device, precision, *case)))
-        .collect();
-    if let Err(error) = allow_tf32(device, true) {
-        return all.into_iter().chain([failed("TF32", &error)]).collect();
-    }
-    let tf32 = (DType::F32, "tf32", TF32_TOLERANCE);
-    all.extend(CONVOLUTIONS.iter().map(|case| compared(device, tf32, *case)));
-    if let Err(error) = allow_tf32(device, false) {
-        all.push(failed("TF32", &error));
-    }
-    all
-}
-
-#[cfg(feature = "cuda")]
-fn allow_tf32(device: &Device, allow: bool) -> Result<()> {
-    match device.is_cuda() {
-        true => Ok(dynaprune_ops::cuda::allow_tf32(device, allow)?),
-        false => Ok(()),
-    }
+    let convolutions = CONVOLUTIONS
+        .iter()
+        .flat_map(|case| [F32, TF32, BF16].map(|precision| (case, precision)));
+    let others = OTHERS
+        .iter()
+        .flat_map(|case| [F32, BF16].map(|precision| (case, precision)));
+    let all = convolutions.chain(others);
+    all.map(|((operation, case), precision)| {
+        let (error, reproducible, failure) = match pair(device, precision, *case) {
+            Ok((error, reproducible)) => (Some(error), reproducible, None),
+            Err(error) => (None, false, Some(format!("{error:#}"))),
+        };
+        Comparison {
+            operation,
+            precision: precision.name,
+            error,
+            tolerance: precision.tolerance,
+            reproducible,
+            failure,
+        }
+    })
+    .collect()
 }
 
 /// A CPU has no TF32.
-#[cfg(not(feature = "cuda"))]
-fn allow_tf32(_device: &Device, _allow: bool) -> Result<()> {
+#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
+fn allow_tf32(device: &Device, allow: bool) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        dynaprune_ops::cuda::allow_tf32(device, allow)?;
+    }
     Ok(())
 }
 
-fn failed(operation: &'static str, error: &anyhow::Error) -> Comparison {
-    Comparison {
-        operation,
-        precision: "tf32",
-        error: None,
-        tolerance: TF32_TOLERANCE,
-        reproducible: false,
-        failure: Some(format!("{error:#}")),
-    }
-}
-
-fn compared(
-    device: &Device,
-    (dtype, precision, tolerance): (DType, &'static str, f64),
-    (operation, case): (&'static str, Case),
-) -> Comparison {
-    let (error, reproducible, failure) = match pair(device, dtype, case) {
-        Ok((error, reproducible)) => (Some(error), reproducible, None),
-        Err(error) => (None, false, Some(format!("{error:#}"))),
-    };
-    Comparison {
-        operation,
-        precision,
-        error,
-        tolerance,
-        reproducible,
-        failure,
-    }
-}
-
 /// The largest error of a case's results, and whether they came twice.
-fn pair(device: &Device, dtype: DType, case: Case) -> Result<(f64, bool)> {
+fn pair(device: &Device, Precision { dtype, tf32, .. }: Precision, case: Case) -> Result<(f64, bool)> {
+    allow_tf32(device, tf32)?;
     let expected = case(&Place::new(&Device::Cpu, dtype))?;
     let found = case(&Place::new(device, dtype))?;
     let again = case(&Place::new(device, dtype))?;
+    allow_tf32(device, false)?;
     let mut largest: f64 = 0.0;
     let mut same = true;
     for ((expected, found), again) in expected.iter().zip(&found).zip(&again) {

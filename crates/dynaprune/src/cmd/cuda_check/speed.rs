@@ -41,7 +41,7 @@ pub(super) struct Speed {
     pub(super) peers: Vec<Peer>,
 }
 
-/// A network that is timed, as the profile that it is of trains it.
+/// A network that is timed, with the width and the batches that its profile has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Network {
     /// The paper's: width 64, batches of 128
@@ -53,6 +53,7 @@ pub(super) enum Network {
 impl Network {
     pub(super) const ALL: [Self; 2] = [Self::Resnet18, Self::Resnet9];
 
+    /// Its name, its width and the size of its batches.
     const fn parts(self) -> (&'static str, i64, u32) {
         match self {
             Self::Resnet18 => ("resnet18", 64, 128),
@@ -64,6 +65,7 @@ impl Network {
 /// Times a network in bf16; the paper's with PyTorch, if there is one.
 pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>) -> Result<Speed> {
     let dataset = noise();
+    let (name, width, _) = network.parts();
     let full = timed(compute, &cell(network, "full", 0.0), &dataset)?;
     let half = timed(compute, &cell(network, "random-dynamic", 0.5), &dataset)?;
     let of = |record: &RunRecord, seconds: fn(&dynaprune_train::EpochRecord) -> f64| {
@@ -85,7 +87,7 @@ pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>)
         _ => Vec::new(),
     };
     Ok(Speed {
-        network: format!("{} of width {}", network.parts().0, network.parts().1),
+        network: format!("{name} of width {width}"),
         batch_size: cell.training.batch_size,
         precision: cell.training.precision.word(),
         samples: TRAIN,
