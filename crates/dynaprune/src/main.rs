@@ -3,6 +3,7 @@
 //! `main` reads the command line and hands over to a verb, one file each under `cmd/`.
 #![forbid(unsafe_code)]
 
+mod agreement;
 mod catalog;
 mod cluster;
 mod cmd;
@@ -20,6 +21,7 @@ mod output;
 mod plan;
 mod profiles;
 mod progress;
+mod published;
 mod rows;
 mod score_store;
 mod shard;

@@ -103,6 +103,15 @@ impl ScoreStore {
         self.run_path(measurement).is_file()
     }
 
+    /// The files of all tables, sorted.
+    pub(crate) fn tables(&self) -> Vec<PathBuf> {
+        let entries = self.folder.read_dir().into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
+        paths.sort();
+        paths
+    }
+
     pub(crate) fn has(&self, spec: &ScoreSpec) -> bool {
         self.table_path(spec).is_file()
     }

@@ -166,8 +166,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("agreement-of-nine", made_up::SCORES),
     ] {
         let scores = made_up::scores(labels);
-        let files = made_up::agreement(&scores, three).write(&folder.join("docs/figures/laptop").join(name))?;
-        println!("{}", files.png.display());
+        let stem = folder.join("docs/figures/laptop").join(name);
+        let files = made_up::agreement(&scores, three).render(&stem)?.write()?;
+        println!("{}", files.page.display());
     }
     Ok(())
 }

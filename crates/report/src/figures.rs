@@ -23,22 +23,23 @@ mod score_trajectories;
 mod scoreboard;
 mod selection_counts;
 mod settings;
+mod sheet;
 mod time_table;
 mod turnover;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::plot::layout::Format;
-use crate::plot::render;
 use crate::plot::scene::Scene;
-use crate::{EpochRow, Error, RunRow, files};
-pub use agreement::{AgreementFiles, AgreementInput, Published, ScoreColumn};
+use crate::{EpochRow, Error, RunRow};
+pub use agreement::{Agreement, AgreementInput, Published, ScoreColumn};
 use data::Data;
 pub use history::{History, SampleImage, StaticRanking};
 use numbers::Numbers;
 pub(crate) use page::{ORIGIN, scale as scale_note};
+pub use sheet::FigureFiles;
+use sheet::Sheet;
 
 /// Everything that a figure is made from.
 #[derive(Clone, Copy, Debug)]
@@ -144,27 +145,6 @@ pub const FIGURES: &[FigureKind] = &[
     scoreboard::KIND,
 ];
 
-/// The files of a figure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FigureFiles {
-    /// The picture, twice its logical size; a table has none.
-    pub png: Option<PathBuf>,
-    /// The picture as vectors; a table has none.
-    pub svg: Option<PathBuf>,
-    /// The picture for a column of a two-column paper, if it fits one: PNG, twice its logical size, and SVG.
-    pub column: Option<[PathBuf; 2]>,
-    /// The numbers in the picture or table, as text.
-    pub csv: PathBuf,
-    /// The same numbers as Parquet.
-    pub parquet: PathBuf,
-    /// The page.
-    pub page: PathBuf,
-    /// Planned runs without a result.
-    pub missing: usize,
-    /// Planned runs that diverged and so are not drawn.
-    pub diverged: usize,
-}
-
 /// What a kind of figure makes.
 struct Drawing {
     /// The picture; a table has none.
@@ -186,12 +166,8 @@ pub struct Rendered {
     findings: String,
     command: String,
     made: String,
-    scene: Option<Scene>,
-    column: Option<Scene>,
-    numbers: Numbers,
-    page: String,
     missing: usize,
-    diverged: usize,
+    sheet: Sheet,
 }
 
 impl FigureInput<'_> {
@@ -218,7 +194,6 @@ impl FigureInput<'_> {
             column = (kind.make)(&data)?.scene;
         }
         Ok(Rendered {
-            column,
             kind: kind.name,
             stem: Path::new(self.profile).join(self.id),
             title: data.title(),
@@ -228,11 +203,13 @@ impl FigureInput<'_> {
             findings: page::findings(&drawing).to_owned(),
             command: self.command.trim().to_owned(),
             made: page::made(&data),
-            page: page::markdown(&data, &drawing),
             missing: data.missing.len(),
-            diverged: data.diverged.len(),
-            scene: drawing.scene,
-            numbers: drawing.numbers,
+            sheet: Sheet {
+                page: page::markdown(&data, &drawing),
+                scene: drawing.scene,
+                column,
+                numbers: drawing.numbers,
+            },
         })
     }
 
@@ -317,7 +294,7 @@ impl Rendered {
     /// Whether it has no picture.
     #[must_use]
     pub fn is_table(&self) -> bool {
-        self.scene.is_none()
+        self.sheet.scene.is_none()
     }
 
     /// Whether it gives the verdict on every claim.
@@ -326,66 +303,23 @@ impl Rendered {
         self.kind == scoreboard::KIND.name
     }
 
-    /// Where its files are below `docs`.
-    #[must_use]
-    pub fn files(&self, docs: &Path) -> FigureFiles {
-        let stem = docs.join("figures").join(&self.stem);
-        let path = |extension: &str| stem.with_added_extension(extension);
-        let drawn = |extension| self.scene.is_some().then(|| path(extension));
-        FigureFiles {
-            png: drawn("png"),
-            svg: drawn("svg"),
-            column: self
-                .column
-                .is_some()
-                .then(|| ["png", "svg"].map(|extension| path(&format!("column.{extension}")))),
-            csv: path("csv"),
-            parquet: path("parquet"),
-            page: path("md"),
-            missing: self.missing,
-            diverged: self.diverged,
-        }
-    }
-
-    /// Writes the files.
+    /// Writes the files, below `docs`.
     ///
     /// # Errors
     /// If one cannot be written.
     pub fn write(&self, docs: &Path) -> Result<FigureFiles, Error> {
-        let files = self.files(docs);
-        let folder = files.page.parent().unwrap_or(docs);
-        fs::create_dir_all(folder).map_err(Error::write(folder))?;
-        if let (Some(scene), Some(png), Some(svg)) = (&self.scene, &files.png, &files.svg) {
-            render::png(scene, png)?;
-            render::svg(scene, svg)?;
-        }
-        if let (Some(scene), Some([png, svg])) = (&self.column, &files.column) {
-            render::png(scene, png)?;
-            render::svg(scene, svg)?;
-        }
-        files::write(&files.csv, self.numbers.csv().as_bytes())?;
-        files::write(&files.parquet, &self.numbers.parquet(&files.parquet)?)?;
-        files::write(&files.page, self.page.as_bytes())?;
-        Ok(files)
+        self.sheet.write(&self.place(docs))
     }
 
     /// The files that are missing below `docs` or do not say what this figure says. Of pictures only the presence is looked
     /// at: their numbers are in the text beside them.
     #[must_use]
     pub fn stale(&self, docs: &Path) -> Vec<PathBuf> {
-        let files = self.files(docs);
-        let mut stale: Vec<PathBuf> = [files.png, files.svg, Some(files.parquet)]
-            .into_iter()
-            .flatten()
-            .chain(files.column.into_iter().flatten())
-            .filter(|path| !path.is_file())
-            .collect();
-        for (path, text) in [(files.csv, self.numbers.csv()), (files.page, self.page.clone())] {
-            if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-                stale.push(path);
-            }
-        }
-        stale
+        self.sheet.stale(&self.place(docs))
+    }
+
+    fn place(&self, docs: &Path) -> PathBuf {
+        docs.join("figures").join(&self.stem)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Pages over all figures of a profile and over all profiles, and the results section of a README.
 //!
-//! Everything here is made from [`Rendered`] figures, so that no page says what no run shows.
+//! Everything here is made from [`Rendered`] figures and [`Agreement`]s, so that no page says what no run shows.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::figures::{ORIGIN, Rendered, scale_note};
+use crate::figures::{Agreement, ORIGIN, Rendered, scale_note};
 use crate::{Error, files};
 
 /// Where the section that [`splice`] replaces begins.
@@ -25,8 +25,8 @@ pub struct ProfileGallery<'a> {
     pub figures: &'a [Rendered],
     /// The id of those that could not, and their titles with the reason.
     pub absent: &'a [(String, String)],
-    /// Other pages of the profile: title and file in its folder.
-    pub others: &'a [(String, String)],
+    /// How far scores agree, a data set each, written to the profile's folder.
+    pub agreements: &'a [Agreement],
 }
 
 /// A text and the file it belongs in.
@@ -80,17 +80,15 @@ impl ProfileGallery<'_> {
             }
             let _ = writeln!(text, "```sh\n{}\n```\n", figure.command());
         }
+        for agreement in self.agreements {
+            let (name, title) = (agreement.name(), agreement.title());
+            let _ = writeln!(text, "## Scores: {title}\n\n[![{title}]({name}.png)]({name}.md)\n");
+            let _ = writeln!(text, "{}\n", agreement.findings());
+        }
         if !self.absent.is_empty() {
             text += "## Not made yet\n\n";
             for (id, title) in self.absent {
                 let _ = writeln!(text, "- {id}: {title}");
-            }
-            text.push('\n');
-        }
-        if !self.others.is_empty() {
-            text += "## Other pages\n\n";
-            for (title, file) in self.others {
-                let _ = writeln!(text, "- [{title}]({file})");
             }
             text.push('\n');
         }
@@ -141,6 +139,23 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
         };
         let cells: Vec<String> = galleries.iter().map(cell).collect();
         let _ = writeln!(text, "| {id} | {title} | {claims} | {} |", cells.join(" | "));
+    }
+    let mut agreements: Vec<(&str, &str)> = Vec::new();
+    for agreement in galleries.iter().flat_map(|gallery| gallery.agreements) {
+        if agreements.iter().all(|(name, _)| *name != agreement.name()) {
+            agreements.push((agreement.name(), agreement.title()));
+        }
+    }
+    agreements.sort_unstable();
+    for (name, title) in agreements {
+        let cell = |gallery: &ProfileGallery| {
+            if gallery.agreements.iter().all(|agreement| agreement.name() != name) {
+                return String::new();
+            }
+            format!("[page](figures/{}/{name}.md)", gallery.profile)
+        };
+        let cells: Vec<String> = galleries.iter().map(cell).collect();
+        let _ = writeln!(text, "| {name} | {title} | | {} |", cells.join(" | "));
     }
     text += "\n## Profiles\n\n";
     for gallery in galleries {

@@ -3,7 +3,7 @@
 //! [`Results`] keeps every finished run as a file of its own, a cell, and collects runs, epochs, kept sets and traced samples
 //! ([`RunRow`], [`EpochRow`], [`SelectionRow`], [`TraceRow`]) in four Parquet files a profile;
 //! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from;
-//! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::write`] from how far scores agree;
+//! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::render`] from how far scores agree;
 //! [`gallery`] makes the pages over them; [`statistics`] says how sure a mean is.
 //! `docs/formats.md` describes the files.
 //!
@@ -56,7 +56,7 @@ pub mod statistics;
 
 pub use error::Error;
 pub use figures::{
-    AgreementFiles, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published,
-    Rendered, SampleImage, ScoreColumn, Setting, StaticRanking,
+    Agreement, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published, Rendered,
+    SampleImage, ScoreColumn, Setting, StaticRanking,
 };
 pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow};

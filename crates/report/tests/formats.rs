@@ -42,7 +42,8 @@ fn the_columns_of_the_agreement_are_documented() {
     let scores = made_up::scores(&made_up::SCORES[..2]);
     let folder = tempfile::tempdir().unwrap();
     let files = made_up::agreement(&scores, &[0.5])
-        .write(&folder.path().join("agreement"))
+        .render(&folder.path().join("agreement"))
+        .and_then(|agreement| agreement.write())
         .unwrap();
     let csv = fs::read_to_string(files.csv).unwrap();
     let columns: Vec<String> = csv

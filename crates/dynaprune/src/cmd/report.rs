@@ -1,5 +1,6 @@
 //! `report`: the pages of all figures and the gallery over them, from the results there are.
 
+use crate::agreement::Comparison;
 use crate::catalog::catalog;
 use crate::cmd::reproduce::{ScoreFiles, catalogue, command};
 use crate::failure::BadInput;
@@ -9,7 +10,7 @@ use crate::score_store::ScoreStore;
 use crate::workspace::{Workspace, spec_file, spec_names};
 use anyhow::{Result, anyhow};
 use dynaprune_report::gallery::{self, Page, ProfileGallery};
-use dynaprune_report::{Error, Rendered, Results};
+use dynaprune_report::{Agreement, Error, Rendered, Results};
 use dynaprune_spec::{Catalog, Profile, Recipe};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,12 +62,12 @@ pub(crate) struct Args {
     data_dir: Option<PathBuf>,
 }
 
-/// The figures of a profile.
+/// What is made of a profile's results.
 struct Made {
     profile: Profile,
     figures: Vec<Rendered>,
     absent: Vec<(String, String)>,
-    others: Vec<(String, String)>,
+    agreements: Vec<Agreement>,
 }
 
 impl Made {
@@ -76,7 +77,7 @@ impl Made {
             summary: &self.profile.summary,
             figures: &self.figures,
             absent: &self.absent,
-            others: &self.others,
+            agreements: &self.agreements,
         }
     }
 }
@@ -122,6 +123,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         // What shows samples would lose them where the data set is not at hand.
         if args.redraw || !figure.stale(&docs).is_empty() {
             figure.write(&docs)?;
+            written += 1;
+        }
+    }
+    for agreement in made.iter().flat_map(|made| &made.agreements) {
+        all += 1;
+        if args.redraw || !agreement.stale().is_empty() {
+            agreement.write()?;
             written += 1;
         }
     }
@@ -178,7 +186,7 @@ pub(crate) fn has_results(folder: &Path) -> bool {
     folder.join("runs.parquet").is_file() || folder.join("cells").is_dir()
 }
 
-/// Makes all figures of a profile that have a run to show.
+/// Makes all figures of a profile that have a run to show, and says how far its scores agree.
 fn figures(
     profile: Profile,
     workspace: &Workspace,
@@ -221,7 +229,7 @@ fn figures(
         }
     }
     Ok(Made {
-        others: others(&profile, docs),
+        agreements: agreements(&profile, workspace, &store, docs)?,
         profile,
         figures,
         absent,
@@ -247,21 +255,16 @@ fn recipes(profile: &Profile, workspace: &Workspace, catalog: &Catalog) -> Resul
     Ok(recipes)
 }
 
-/// Pages in the profile's folder on how far scores agree: their titles and files.
-fn others(profile: &Profile, docs: &Path) -> Vec<(String, String)> {
+/// How far the profile's scores agree: a page for each data set with two score tables or more.
+fn agreements(profile: &Profile, workspace: &Workspace, store: &ScoreStore, docs: &Path) -> Result<Vec<Agreement>> {
     let folder = docs.join("figures").join(&profile.name);
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    let mut files: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("scores-") && name.ends_with(".md"))
-        .collect();
-    files.sort();
-    let titled = |file: String| {
-        let text = fs::read_to_string(folder.join(&file)).unwrap_or_default();
-        let title = text.lines().next().unwrap_or(&file).trim_start_matches("# ").to_owned();
-        (title, file)
+    let command = format!("cargo xtask report --profile {}", profile.name);
+    let render = |comparison: &Comparison| {
+        let stem = folder.join(format!("scores-{}", comparison.dataset()));
+        comparison.render(workspace, &command, &stem)
     };
-    files.into_iter().map(titled).collect()
+    let comparisons = Comparison::of_store(store, &profile.name);
+    comparisons.iter().map(render).collect()
 }
 
 /// The README beside the docs with its results section, if it has one.
@@ -279,6 +282,8 @@ fn readme(docs: &Path, galleries: &[ProfileGallery]) -> Result<Option<Page>> {
 fn check(made: &[Made], pages: &[Page], docs: &Path) -> Result<()> {
     let figures = made.iter().flat_map(|made| &made.figures);
     let mut stale: Vec<PathBuf> = figures.flat_map(|figure| figure.stale(docs)).collect();
+    let agreements = made.iter().flat_map(|made| &made.agreements);
+    stale.extend(agreements.flat_map(Agreement::stale));
     stale.extend(
         pages
             .iter()

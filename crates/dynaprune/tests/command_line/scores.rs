@@ -321,7 +321,9 @@ fn tables_are_compared() {
     assert_eq!(tables.len(), 5);
     // The last one twice: the file tells them apart.
     let compare = [&["scores", "compare"], &tables[..], &tables[4..]].concat();
-    let outcome = folder.succeed(&compare);
+    folder.succeed(&compare);
+    assert!(!folder.path("docs").exists(), "nothing is written unless asked for");
+    let outcome = folder.succeed(&[&compare[..], &["--out", "mine/of-digits"]].concat());
     let line = |pair: &str| {
         outcome
             .stdout
@@ -344,12 +346,14 @@ fn tables_are_compared() {
         "30 of 100 removed: {}",
         outcome.stdout
     );
-    let page = fs::read_to_string(folder.path("docs/figures/tiny/scores-digits.md")).unwrap();
+    let page = fs::read_to_string(folder.path("mine/of-digits.md")).unwrap();
     assert!(
-        page.contains("grand@0") && page.contains("cargo xtask scores compare"),
+        page.contains("grand@0")
+            && page.contains("cargo xtask scores compare")
+            && page.contains("--out mine/of-digits"),
         "{page}"
     );
-    assert!(folder.path("docs/figures/tiny/scores-digits.png").is_file());
+    assert!(folder.path("mine/of-digits.png").is_file());
     assert!(!page.contains("data_diet"), "published numbers are of CIFAR-10");
 
     folder.write(
@@ -364,6 +368,58 @@ fn tables_are_compared() {
         "{}",
         outcome.stderr
     );
+}
+
+#[test]
+fn the_gallery_says_how_far_scores_agree() {
+    let folder = folder();
+    let score = |scorers: &[&str], profile: &str| {
+        let made = folder.succeed(&[&["score", "--dataset", "digits", "--profile", profile, "-q"], scorers].concat());
+        made.stdout.lines().map(PathBuf::from).collect::<Vec<_>>()
+    };
+    let check = || folder.run(&["report", "--profile", "tiny", "--check"]);
+    score(&["input-norm"], "tiny");
+    folder.succeed(&["report", "--profile", "tiny"]);
+    assert!(
+        !folder.path("docs/figures/tiny/scores-digits.md").exists(),
+        "one score agrees with none"
+    );
+
+    score(&["grand:epoch=0", "grand"], "tiny");
+    let outcome = check();
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("tiny/scores-digits.csv"), "{}", outcome.stderr);
+    folder.succeed(&["report", "--profile", "tiny"]);
+    let page = fs::read_to_string(folder.path("docs/figures/tiny/scores-digits.md")).unwrap();
+    assert!(
+        page.contains("\n| grand@1 runs=3 | grand@0 runs=3 |") && page.contains("\n| grand@0 runs=3 | input-norm |"),
+        "{page}"
+    );
+    let gallery = fs::read_to_string(folder.path("docs/figures/tiny/README.md")).unwrap();
+    assert!(gallery.contains("(scores-digits.png)](scores-digits.md)"), "{gallery}");
+    assert_eq!(check().code, Some(0));
+
+    // What does not belong there, or cannot be read, is named and changes nothing.
+    folder.write(
+        "experiments/profiles/less.toml",
+        &PROFILE.replace("train_samples = 100", "train_samples = 90"),
+    );
+    let other = &score(&["random"], "less")[0];
+    fs::copy(other, folder.path("results/tiny/scores/other.parquet")).unwrap();
+    folder.write("results/tiny/scores/torn.parquet", "PAR1");
+    let outcome = check();
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    for part in [
+        "the number of samples is 90, expected 100",
+        "torn.parquet",
+        "left out of the comparison",
+    ] {
+        assert!(outcome.stderr.contains(part), "{part} is not in\n{}", outcome.stderr);
+    }
+
+    // Another score, and the page is behind.
+    score(&["random"], "tiny");
+    assert_eq!(check().code, Some(1));
 }
 
 #[test]

@@ -1,19 +1,17 @@
 //! How far scores of the same samples agree: in the order they give, and in the samples they keep.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::data::{FOOTER, dataset_title, percent, scale, thousands};
 use super::numbers::Numbers;
 use super::page;
+use super::sheet::{FigureFiles, Sheet};
+use crate::Error;
 use crate::plot::layout::{self, MARGIN, Words};
 use crate::plot::matrix::{Cell, Frame, Matrix, number};
-use crate::plot::render;
 use crate::plot::scene::Scene;
 use crate::plot::theme::{CORRELATION, SHARE};
-use crate::{Error, files};
 
 const MIN_WIDTH: f64 = 720.0;
 const BETWEEN: f64 = 56.0;
@@ -74,53 +72,68 @@ pub struct Published<'a> {
     pub source: &'a str,
 }
 
-/// The files of an agreement page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgreementFiles {
-    /// The picture, twice its logical size.
-    pub png: PathBuf,
-    /// The picture as vectors.
-    pub svg: PathBuf,
-    /// The numbers: a row for each pair and pruned fraction.
-    pub csv: PathBuf,
-    /// The same numbers as Parquet.
-    pub parquet: PathBuf,
-    /// The page.
-    pub page: PathBuf,
+/// How far scores agree, drawn but not written yet.
+#[derive(Clone, Debug)]
+pub struct Agreement {
+    stem: PathBuf,
+    title: String,
+    findings: String,
+    sheet: Sheet,
+}
+
+impl Agreement {
+    /// The name of its files without extension: `scores-cifar10`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.stem.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// The title, which names the data set.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// What it shows, as Markdown.
+    #[must_use]
+    pub fn findings(&self) -> &str {
+        &self.findings
+    }
+
+    /// Writes `<stem>.png`, `.svg`, `.csv`, `.parquet` and `.md`, with the folders above them.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self) -> Result<FigureFiles, Error> {
+        self.sheet.write(&self.stem)
+    }
+
+    /// The files that are missing or say something else, as [`Rendered::stale`](super::Rendered::stale) has it.
+    #[must_use]
+    pub fn stale(&self) -> Vec<PathBuf> {
+        self.sheet.stale(&self.stem)
+    }
 }
 
 impl AgreementInput<'_> {
-    /// Writes `<stem>.png`, `.svg`, `.csv`, `.parquet` and `.md`. The same input gives the same bytes.
+    /// Makes picture, numbers and page, to be written to `stem` with their extensions. The same input gives the same bytes.
     ///
     /// # Errors
-    /// If there are fewer than two scores, a matrix has another size, or a file cannot be written.
-    pub fn write(&self, stem: &Path) -> Result<AgreementFiles, Error> {
+    /// If there are fewer than two scores, or a matrix has another size.
+    pub fn render(&self, stem: &Path) -> Result<Agreement, Error> {
         self.check()?;
-        if let Some(folder) = stem.parent() {
-            fs::create_dir_all(folder).map_err(Error::write(folder))?;
-        }
-        // A stem may have a dot, after which `Path::with_extension` would cut.
-        let path = |extension: &str| {
-            let mut path = OsString::from(stem);
-            path.push(extension);
-            PathBuf::from(path)
-        };
-        let files = AgreementFiles {
-            png: path(".png"),
-            svg: path(".svg"),
-            csv: path(".csv"),
-            parquet: path(".parquet"),
-            page: path(".md"),
-        };
-        let scene = self.scene();
-        render::png(&scene, &files.png)?;
-        render::svg(&scene, &files.svg)?;
-        let numbers = self.numbers();
-        files::write(&files.csv, numbers.csv().as_bytes())?;
-        files::write(&files.parquet, &numbers.parquet(&files.parquet)?)?;
         let name = stem.file_name().unwrap_or_default().to_string_lossy();
-        files::write(&files.page, self.markdown(&name).as_bytes())?;
-        Ok(files)
+        Ok(Agreement {
+            stem: stem.to_owned(),
+            title: self.title(),
+            findings: self.findings(),
+            sheet: Sheet {
+                scene: Some(self.scene()),
+                column: None,
+                numbers: self.numbers(),
+                page: self.markdown(&name),
+            },
+        })
     }
 
     fn title(&self) -> String {

@@ -1,7 +1,6 @@
 //! `scores`: score tables that are there.
 
 mod compare;
-mod published;
 
 use anyhow::Result;
 

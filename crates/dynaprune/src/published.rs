@@ -42,7 +42,7 @@ impl Kind {
 }
 
 /// What is published of pairs of these tables; each comes with its label.
-pub(super) fn of<'a>(tables: &[(&str, Option<&ScoreSpec>)]) -> Vec<Published<'a>> {
+pub(crate) fn of<'a>(tables: &[(&str, Option<&ScoreSpec>)]) -> Vec<Published<'a>> {
     let find = |kind: Kind| {
         let found = tables
             .iter()
