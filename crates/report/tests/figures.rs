@@ -206,6 +206,11 @@ fn what_is_near_full_data_is_enlarged_where_something_is_far_below() {
     let pruned = case.runs.iter_mut().find(|run| run.method == "ucb").unwrap();
     pruned.test_accuracy_last = 0.5;
     assert!(picture(&case).contains("CIFAR-10, enlarged near full data"));
+    // Where nothing is near it there is nothing to enlarge.
+    for run in case.runs.iter_mut().filter(|run| run.method != "full") {
+        run.test_accuracy_last = 0.5;
+    }
+    assert!(!picture(&case).contains("enlarged near full data"));
 }
 
 #[test]

@@ -118,13 +118,16 @@ fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
     (x, Axis::round("Test accuracy after the last epoch (%)", range, 7))
 }
 
-/// The axis of accuracies near that of full data; `None` where all are.
+/// The axis of accuracies near that of full data; `None` where all are, or none to tell apart.
 fn near_full(data: &Data, dataset: &str) -> Option<Axis> {
     let full = data.full(dataset)?.accuracy().mean;
     let means = accuracies(data, dataset).into_iter().map(|summary| summary.mean);
     let (low, high) = means.fold((full, full), |(low, high), mean| (low.min(mean), high.max(mean)));
+    let lines = data.lines_of(dataset).filter(|line| !line.is_baseline());
+    let points = lines.flat_map(|line| &line.points);
+    let near = points.filter(|point| point.accuracy().mean >= full - NEAR).count();
     let range = (full - NEAR, (high + 0.5).min(100.0));
-    (full - low >= FAR).then(|| Axis::round("Test accuracy after the last epoch (%)", range, 7))
+    (full - low >= FAR && near >= 2).then(|| Axis::round("Test accuracy after the last epoch (%)", range, 7))
 }
 
 fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {
