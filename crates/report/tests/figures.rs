@@ -399,6 +399,13 @@ fn scoring_before_training_is_held_against_static_methods() {
     for run in &mut untimed.runs {
         (run.training_seconds, run.total_seconds) = (f64::NAN, f64::NAN);
     }
+    let docs = tempfile::tempdir().unwrap();
+    let files = untimed.write("accuracy-vs-time", "laptop", docs.path()).unwrap();
+    let svg = fs::read_to_string(files.svg.unwrap()).unwrap();
+    assert!(
+        svg.contains("Seconds are not drawn") && !svg.contains("wall-clock time"),
+        "{svg}"
+    );
     let page = untimed.page("accuracy-vs-time");
     for text in [
         "in wall-clock time none compares, in counted operations 0 of 2 settings cost more.",

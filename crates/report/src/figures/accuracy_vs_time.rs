@@ -1,5 +1,5 @@
 //! Last-epoch test accuracy against the cost of a run relative to full data: a row for each data set, with wall-clock time
-//! on the left and counted operations, which no other program can slow down, on the right.
+//! on the left, where any compares, and counted operations, which no other program can slow down, on the right.
 
 use std::fmt::Write as _;
 
@@ -25,6 +25,10 @@ pub(super) const KIND: FigureKind = FigureKind {
 
 /// Costs within one percent count as equal: two runs on the same number of samples never take exactly the same time.
 pub(super) const SAME_COST: f64 = 1.01;
+
+/// What is said where wall-clock time is left out.
+pub(super) const NO_SECONDS: &str = "Seconds are not drawn: no pruned run was timed on the same device with as many threads as a \
+                                     timed run on full data.";
 
 /// A speed-up by two, as claimed.
 const HALF: f64 = 0.5;
@@ -66,14 +70,21 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     }
     let mut words = data.words();
     words.notes.extend(data.mixed_machines());
-    let (mut scene, grid) = layout::begin(&words, &legend, data.format, COSTS.len(), data.datasets.len());
+    let costs: Vec<Drawn> = COSTS
+        .into_iter()
+        .filter(|drawn| !drawn.cost.is_time || any_compares(data, drawn.cost))
+        .collect();
+    if costs.len() < COSTS.len() {
+        words.notes.push(NO_SECONDS.to_owned());
+    }
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, costs.len(), data.datasets.len());
     let mut findings = String::new();
     for (row, &dataset) in data.datasets.iter().enumerate() {
         let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
             figure: data.input.id.to_owned(),
             dataset: dataset.to_owned(),
         })?;
-        for (column, cost) in COSTS.into_iter().enumerate() {
+        for (column, &cost) in costs.iter().enumerate() {
             let (x, mut y) = axes(data, dataset, full, cost);
             if column > 0 && grid.is_side_by_side() {
                 y.label.clear();
@@ -92,6 +103,16 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         scene: Some(scene),
         findings,
         numbers: numbers::by_fraction(data),
+    })
+}
+
+/// Whether the cost of any pruned run compares with that of full data.
+pub(super) fn any_compares(data: &Data, cost: Cost) -> bool {
+    data.datasets.iter().any(|dataset| {
+        let pruned = data.lines_of(dataset).filter(|line| !line.is_baseline());
+        let mut points = pruned.flat_map(|line| &line.points);
+        data.full(dataset)
+            .is_some_and(|full| points.any(|point| point.relative(full, cost).is_some()))
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::accuracy_vs_time::verdict;
+use super::accuracy_vs_time::{NO_SECONDS, any_compares, verdict};
 use super::data::{
     Cell, Cost, Data, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title, percent,
 };
@@ -121,14 +121,10 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     words.notes.extend(data.mixed_machines());
     let measures: Vec<Measure> = MEASURES
         .into_iter()
-        .filter(|&measure| !measure.cost.is_time || compares(data, &fulls, measure))
+        .filter(|&measure| !measure.cost.is_time || any_compares(data, measure.cost))
         .collect();
     if measures.len() < MEASURES.len() {
-        words.notes.push(
-            "Seconds are not drawn: no pruned run was timed on the same device with as many threads as a timed run on full \
-             data."
-                .to_owned(),
-        );
+        words.notes.push(NO_SECONDS.to_owned());
     }
 
     let groups = groups(data);
@@ -185,16 +181,6 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             .map(|(dataset, full)| statements_on(data, dataset, full))
             .collect(),
         numbers: numbers(data),
-    })
-}
-
-/// Whether any pruned run compares with full data.
-fn compares(data: &Data, fulls: &[&Cell], measure: Measure) -> bool {
-    data.datasets.iter().zip(fulls).any(|(dataset, full)| {
-        let pruned = data.lines_of(dataset).filter(|line| !line.is_baseline());
-        pruned
-            .flat_map(|line| &line.points)
-            .any(|point| point.relative(full, measure.cost).is_some())
     })
 }
 
