@@ -411,6 +411,14 @@ mod tests {
                         draw(kind.name, &planned, &runs, &epochs).scene.as_ref().unwrap(),
                         kind.name,
                     );
+                    // And none was timed.
+                    for run in &mut runs {
+                        (run.training_seconds, run.total_seconds) = (f64::NAN, f64::NAN);
+                    }
+                    check_texts(
+                        draw(kind.name, &planned, &runs, &epochs).scene.as_ref().unwrap(),
+                        kind.name,
+                    );
                 }
             }
         }

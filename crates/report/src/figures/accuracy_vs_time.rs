@@ -95,7 +95,9 @@ fn make(data: &Data) -> Result<Drawing, Error> {
                 y,
             };
             draw(&mut scene, data, dataset, full, cost, &panel);
-            panel.heading(&mut scene, &format!("{}: {}", dataset_title(dataset), cost.heading));
+            if grid.has_headings() {
+                panel.heading(&mut scene, &format!("{}: {}", dataset_title(dataset), cost.heading));
+            }
         }
         findings += &statements(data, dataset, full);
     }
