@@ -10,7 +10,7 @@ use dynaprune_report::{Agreement, AgreementInput, ScoreColumn, ScoreRow};
 use dynaprune_scorers::{SCORERS, spearman, top_k_overlap};
 use dynaprune_spec::{Profile, ScoreSpec, kept};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The seed that breaks ties.
@@ -119,12 +119,10 @@ impl Comparison {
     }
 
     fn of(mut tables: Vec<Table>, pruned_fractions: &[f64]) -> Self {
-        // The same scorer by another protocol: the file tells them apart.
-        for at in 1..tables.len() {
-            let (before, [table, ..]) = tables.split_at_mut(at) else {
-                break;
-            };
-            if before.iter().any(|other| other.label == table.label) {
+        let mut labels = BTreeSet::new();
+        for table in &mut tables {
+            // The same scorer by another protocol: the file tells them apart.
+            if !labels.insert(table.label.clone()) {
                 let stem = table.path.file_stem().unwrap_or_default();
                 table.label += &format!(" ({})", stem.to_string_lossy());
             }
@@ -241,7 +239,7 @@ fn why_different(tables: &[Table]) -> String {
             " Here {} ({}) trains on {} samples for {} epochs.",
             spec.model.name,
             options.collect::<Vec<_>>().join(", "),
-            tables[0].scored.table.samples.len(),
+            tables[0].samples(),
             spec.training.epochs
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is made from [`Rendered`] figures and [`Agreement`]s, so that no page says what no run shows.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,13 +141,10 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
         let cells: Vec<String> = galleries.iter().map(cell).collect();
         let _ = writeln!(text, "| {id} | {title} | {claims} | {} |", cells.join(" | "));
     }
-    let mut agreements: Vec<(&str, &str)> = Vec::new();
-    for agreement in galleries.iter().flat_map(|gallery| gallery.agreements) {
-        if agreements.iter().all(|(name, _)| *name != agreement.name()) {
-            agreements.push((agreement.name(), agreement.title()));
-        }
-    }
-    agreements.sort_unstable();
+    let agreements = galleries.iter().flat_map(|gallery| gallery.agreements);
+    let agreements: BTreeMap<&str, &str> = agreements
+        .map(|agreement| (agreement.name(), agreement.title()))
+        .collect();
     for (name, title) in agreements {
         let cell = |gallery: &ProfileGallery| {
             if gallery.agreements.iter().all(|agreement| agreement.name() != name) {

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, RunRow};
+use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, Rendered, RunRow};
 use made_up::Grid;
 
 struct Case {
@@ -27,6 +27,10 @@ impl Case {
     }
 
     fn write(&self, kind: &str, profile: &str, docs: &Path) -> Result<FigureFiles, Error> {
+        self.render(kind, profile)?.write(docs)
+    }
+
+    fn render(&self, kind: &str, profile: &str) -> Result<Rendered, Error> {
         let input = FigureInput {
             id: "fig1",
             kind,
@@ -38,7 +42,7 @@ impl Case {
             epochs: &self.epochs,
             ..made_up::input(&self.planned, &self.runs)
         };
-        input.write(docs)
+        input.render()
     }
 
     fn page(&self, kind: &str) -> String {
@@ -235,7 +239,9 @@ fn missing_and_diverged_runs_are_named() {
     case.runs[index].diverged = true;
     for kind in FIGURES.iter().filter(|kind| made_up::draws(kind.name)) {
         let docs = tempfile::tempdir().unwrap();
-        let files = case.write(kind.name, "laptop", docs.path()).unwrap();
+        let rendered = case.render(kind.name, "laptop").unwrap();
+        assert_eq!(rendered.missing(), 1);
+        let files = rendered.write(docs.path()).unwrap();
         let (page, svg) = (
             fs::read_to_string(files.page).unwrap(),
             fs::read_to_string(files.svg.unwrap()).unwrap(),
