@@ -51,7 +51,8 @@ impl Figure<'_> {
             "Left out, because a run has {epochs} epochs only: {}.",
             left_out.join(", ")
         );
-        let notes: Vec<String> = (!left_out.is_empty()).then_some(note).into_iter().collect();
+        let mut notes: Vec<String> = (!left_out.is_empty()).then_some(note).into_iter().collect();
+        notes.extend(self.replaced());
         let recipe = self.recipe;
         let input = FigureInput {
             id: &recipe.name,
@@ -71,6 +72,20 @@ impl Figure<'_> {
             history: &history,
         };
         Ok(input.render()?)
+    }
+
+    /// Which of the recipe's data sets the profile's own stands for.
+    fn replaced(&self) -> Option<String> {
+        let own = &self.profile.dataset.as_ref()?.name;
+        let datasets = self.recipe.datasets.iter().map(|dataset| dataset.name.as_str());
+        let others: Vec<&str> = datasets.filter(|name| name != own).collect();
+        (!others.is_empty()).then(|| {
+            format!(
+                "The profile {} has {own} in the place of {}.",
+                self.profile.name,
+                others.join(" and ")
+            )
+        })
     }
 
     fn history(&self, library: &mut Library) -> Result<History> {

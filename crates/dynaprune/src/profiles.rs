@@ -17,12 +17,13 @@ pub(crate) struct Chosen {
     pub(crate) because: Option<String>,
 }
 
-/// The profile that was asked for, if this machine can serve it.
-pub(crate) fn asked(name: &str, workspace: &Workspace, catalog: &Catalog, device: Device) -> Result<Chosen> {
+/// The profile that was asked for, if this machine can serve it. `device` is what runs are to be made on; any profile will do
+/// where none are made.
+pub(crate) fn asked(name: &str, workspace: &Workspace, catalog: &Catalog, device: Option<Device>) -> Result<Chosen> {
     let profile = Profile::load(&spec_file("profile", name, &workspace.profiles())?, catalog)?;
-    match lacks_device(&profile, device) {
+    match device.and_then(|device| lacks_device(&profile, device)) {
         // A CPU by name is an answer to the question, however long it takes.
-        Some(reason) if device != Device::Cpu => {
+        Some(reason) if device != Some(Device::Cpu) => {
             let hint = match profile.training.precision {
                 Precision::F32 => "`--device cpu` runs it on the CPU all the same, which may take very long",
                 _ => "a copy of the profile with `precision = \"f32\"` runs on a CPU, which may take very long",
@@ -33,8 +34,8 @@ pub(crate) fn asked(name: &str, workspace: &Workspace, catalog: &Catalog, device
     }
 }
 
-/// The profile that a recipe is made for.
-pub(crate) fn own(name: &str, workspace: &Workspace, catalog: &Catalog, device: Device) -> Result<Chosen> {
+/// The profile that a recipe is made for, as [`asked`].
+pub(crate) fn own(name: &str, workspace: &Workspace, catalog: &Catalog, device: Option<Device>) -> Result<Chosen> {
     let chosen = asked(name, workspace, catalog, device)?;
     Ok(Chosen {
         because: Some("the recipe is made for it".to_owned()),

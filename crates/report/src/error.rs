@@ -109,6 +109,14 @@ pub enum Error {
         /// The number of planned runs.
         planned: usize,
     },
+    /// What a figure compares has too few results yet.
+    #[error("cannot draw `{figure}`: {reason}")]
+    NothingToCompare {
+        /// The figure's name.
+        figure: String,
+        /// What is missing.
+        reason: String,
+    },
     /// A figure relative to full data has no full-data runs.
     #[error(
         "cannot draw `{figure}`: it is relative to full data, and no run of method `full` on `{dataset}` has a result"

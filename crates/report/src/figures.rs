@@ -15,6 +15,7 @@ mod data;
 mod findings;
 mod history;
 mod kept_sets;
+mod near_full;
 mod numbers;
 mod over_epochs;
 mod page;
@@ -35,6 +36,7 @@ use crate::plot::scene::Scene;
 use crate::{EpochRow, Error, RunRow};
 pub use agreement::{Agreement, AgreementInput, Published, ScoreColumn};
 use data::Data;
+pub(crate) use data::count;
 pub use history::{History, SampleImage, StaticRanking};
 use numbers::Numbers;
 pub(crate) use page::{ORIGIN, scale as scale_note};
@@ -161,6 +163,7 @@ pub struct Rendered {
     stem: PathBuf,
     title: String,
     plain_title: String,
+    datasets: String,
     claims: String,
     claim: String,
     findings: String,
@@ -198,6 +201,7 @@ impl FigureInput<'_> {
             stem: Path::new(self.profile).join(self.id),
             title: data.title(),
             plain_title: self.title.replace("{dataset}: ", ""),
+            datasets: data.text("{dataset}"),
             claims: self.claims.join(" "),
             claim: data.text(self.claim).trim().to_owned(),
             findings: page::findings(&drawing).to_owned(),
@@ -253,6 +257,12 @@ impl Rendered {
     #[must_use]
     pub fn plain_title(&self) -> &str {
         &self.plain_title
+    }
+
+    /// The data sets that it shows: `CIFAR-10 and CIFAR-100`.
+    #[must_use]
+    pub fn datasets(&self) -> &str {
+        &self.datasets
     }
 
     /// The claims it bears on: `A3 A5`.

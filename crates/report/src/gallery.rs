@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::figures::{Agreement, ORIGIN, Rendered, scale_note};
+use crate::figures::{Agreement, ORIGIN, Rendered, count, scale_note};
 use crate::{Error, files};
 
 /// Where the section that [`splice`] replaces begins.
@@ -132,10 +132,13 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
     for (id, title, claims) in rows {
         let cell = |gallery: &ProfileGallery| {
             let figure = gallery.figures.iter().find(|figure| figure.id() == id);
-            match figure.map(Rendered::missing) {
-                None => String::new(),
-                Some(0) => format!("[page](figures/{}/{id}.md)", gallery.profile),
-                Some(missing) => format!("[page](figures/{}/{id}.md), {missing} runs missing", gallery.profile),
+            let Some(figure) = figure else {
+                return String::new();
+            };
+            let page = format!("[{}](figures/{}/{id}.md)", figure.datasets(), gallery.profile);
+            match figure.missing() {
+                0 => page,
+                missing => format!("{page}, {} missing", count(missing, "run")),
             }
         };
         let cells: Vec<String> = galleries.iter().map(cell).collect();

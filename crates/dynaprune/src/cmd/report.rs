@@ -29,6 +29,7 @@ const DOCS: &[(&str, &str)] = &[
         "Operations: sweeps, clusters, what to do when things fail",
         "operations.md",
     ),
+    ("NVIDIA GPUs: how to build and run, and what was seen", "cuda.md"),
     (
         "Reliability: what a sweep survives, and how that is tested",
         "reliability.md",
@@ -223,6 +224,7 @@ fn figures(
             Ok(rendered) => figures.push(rendered),
             Err(error) => match error.downcast_ref() {
                 Some(Error::NothingToDraw { .. }) => is_absent("no run has a result"),
+                Some(Error::NothingToCompare { reason, .. }) => is_absent(reason),
                 Some(Error::MissingBaseline { .. }) => is_absent("no run on full data has a result"),
                 _ => return Err(anyhow!("{} in profile {}: {error}", recipe.name, profile.name)),
             },

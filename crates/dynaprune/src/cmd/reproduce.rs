@@ -208,9 +208,10 @@ fn reproduce(
     library: &mut Library,
     (args, stop): (&Args, &Stop),
 ) -> Result<()> {
+    let device = (!args.dry_run && !args.no_runs).then_some(args.device);
     let chosen = match (&args.profile, &recipe.profile) {
-        (Some(name), _) => profiles::asked(name, workspace, catalog, args.device)?,
-        (None, Some(name)) => profiles::own(name, workspace, catalog, args.device)?,
+        (Some(name), _) => profiles::asked(name, workspace, catalog, device)?,
+        (None, Some(name)) => profiles::own(name, workspace, catalog, device)?,
         (None, None) => profiles::largest(recipe, workspace, catalog, args.device, library)?,
     };
     tell(args, || introduction(recipe, &chosen));

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     machine::use_threads(args.threads)?;
     let workspace = Workspace::find()?;
     let catalog = catalog();
-    let profile = profiles::asked(&args.profile, &workspace, &catalog, args.device)?.profile;
+    let profile = profiles::asked(&args.profile, &workspace, &catalog, Some(args.device))?.profile;
     let dataset = match (&args.dataset, &profile.dataset) {
         (Some(name), _) => catalog.dataset_named(name)?,
         (None, Some(dataset)) => dataset.clone(),

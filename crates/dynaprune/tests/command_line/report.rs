@@ -40,7 +40,7 @@ fn pages_are_written_and_found_stale() {
     );
     let index = fs::read_to_string(folder.path("docs/index.md")).unwrap();
     assert!(
-        index.contains("| tiny | Test accuracy against pruned fraction | A3 | [page](figures/tiny/tiny.md) |"),
+        index.contains("| tiny | Test accuracy against pruned fraction | A3 | [digits](figures/tiny/tiny.md) |"),
         "{index}"
     );
     let readme = fs::read_to_string(folder.path("README.md")).unwrap();

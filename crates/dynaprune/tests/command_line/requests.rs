@@ -129,6 +129,11 @@ fn cuda_is_never_replaced_silently() {
         outcome.stderr
     );
     folder.succeed(&["reproduce", "tiny", "--profile", "big", "--device", "cpu", "--dry-run"]);
+    // What needs no GPU is done without one: planning, and drawing what there is.
+    let outcome = folder.succeed(&["reproduce", "tiny", "--profile", "big", "--dry-run"]);
+    assert!(outcome.stdout.contains("GPU"), "{}", outcome.stdout);
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "big", "--no-runs"]);
+    assert!(outcome.stderr.contains("none of its"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::data::{Cell, Data, FULL_SHORT, Line, counted, dataset_title};
 use super::findings::{self, Against};
-use super::{Drawing, FigureKind, numbers};
+use super::{Drawing, FigureKind, near_full, numbers};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, band_of, padded_range};
 use crate::plot::layout;
@@ -20,15 +20,14 @@ pub(super) const KIND: FigureKind = FigureKind {
     make,
 };
 
-/// Points below full data that the enlarged panel shows.
-const NEAR: f64 = 6.0;
-
-/// A method this many points below full data makes an enlarged panel worth its place.
-const FAR: f64 = 4.0 * NEAR;
-
 fn make(data: &Data) -> Result<Drawing, Error> {
+    lacks_counted(data)?;
     let axes: Vec<(Axis, Axis)> = data.datasets.iter().map(|dataset| axes(data, dataset)).collect();
-    let near: Vec<Option<Axis>> = data.datasets.iter().map(|dataset| near_full(data, dataset)).collect();
+    let near: Vec<Option<Axis>> = data
+        .datasets
+        .iter()
+        .map(|dataset| near_full::axis(data, dataset))
+        .collect();
     let mut words = data.words();
     let cut = |((dataset, (_, y)), near): ((&&str, &(Axis, Axis)), &Option<Axis>)| {
         is_cut(data, dataset, y) || near.as_ref().is_some_and(|y| is_cut(data, dataset, y))
@@ -50,7 +49,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         let title = dataset_title(dataset);
         let panels = [
             Some((y, title.to_owned())),
-            near.map(|y| (y, format!("{title}, enlarged near full data"))),
+            near.map(|y| (y, format!("{title}, {}", near_full::HEADING))),
         ];
         for (row, (y, heading)) in panels.into_iter().flatten().enumerate() {
             let panel = Panel {
@@ -100,6 +99,20 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     })
 }
 
+/// Refuses a picture without the static sets counted from a dynamic run, where they are planned: they are what it is about.
+fn lacks_counted(data: &Data) -> Result<(), Error> {
+    let planned = data.input.planned.iter();
+    let labels: Vec<&str> = planned.map(|run| run.method_label.as_str()).collect();
+    let is_missing = labels.iter().any(|label| counted(label).is_some());
+    if is_missing && !data.lines.iter().any(|line| counted(line.label).is_some()) {
+        return Err(Error::NothingToCompare {
+            figure: data.input.id.to_owned(),
+            reason: "no run on a set of most-kept samples has a result".to_owned(),
+        });
+    }
+    Ok(())
+}
+
 fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
     let means: Vec<f64> = accuracies(data, dataset).iter().map(|summary| summary.mean).collect();
     let fractions: Vec<f64> = data.pruned_fractions(dataset).iter().map(|s| 100.0 * s).collect();
@@ -115,19 +128,7 @@ fn axes(data: &Data, dataset: &str) -> (Axis, Axis) {
         fractions,
     );
     let range = padded_range(&means, &bands(data, dataset), (0.0, 100.0));
-    (x, Axis::round("Test accuracy after the last epoch (%)", range, 7))
-}
-
-/// The axis of accuracies near that of full data; `None` where all are, or none to tell apart.
-fn near_full(data: &Data, dataset: &str) -> Option<Axis> {
-    let full = data.full(dataset)?.accuracy().mean;
-    let means = accuracies(data, dataset).into_iter().map(|summary| summary.mean);
-    let (low, high) = means.fold((full, full), |(low, high), mean| (low.min(mean), high.max(mean)));
-    let lines = data.lines_of(dataset).filter(|line| !line.is_baseline());
-    let points = lines.flat_map(|line| &line.points);
-    let near = points.filter(|point| point.accuracy().mean >= full - NEAR).count();
-    let range = (full - NEAR, (high + 0.5).min(100.0));
-    (full - low >= FAR && near >= 2).then(|| Axis::round("Test accuracy after the last epoch (%)", range, 7))
+    (x, Axis::round(near_full::ACCURACY, range, 7))
 }
 
 fn accuracies(data: &Data, dataset: &str) -> Vec<Summary> {

@@ -1,18 +1,19 @@
 //! Last-epoch test accuracy against the cost of a run relative to full data: a row for each data set, with wall-clock time
-//! on the left, where any compares, and counted operations, which no other program can slow down, on the right.
+//! on the left, where any compares, and counted operations, which no other program can slow down, on the right. Where some
+//! method falls far below full data, a second row enlarges what is near it.
 
 use std::fmt::Write as _;
 
 use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, percent};
 use super::findings::{signed, with_half_width};
-use super::{Drawing, FigureKind, numbers};
+use super::{Drawing, FigureKind, near_full, numbers};
 use crate::plot::axes::{Axis, Panel, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
 use crate::plot::placement::Taken;
 use crate::plot::scene::{Align, Point, Scene, Text};
 use crate::plot::theme::{FRONT, MARKER_RADIUS, NOTE_SIZE, QUIET, REFERENCE};
-use crate::statistics::Summary;
+use crate::statistics::{Decision, Summary, Test};
 use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
@@ -29,6 +30,11 @@ pub(super) const SAME_COST: f64 = 1.01;
 /// What is said where wall-clock time is left out.
 pub(super) const NO_SECONDS: &str = "Seconds are not drawn: no pruned run was timed on the same device with as many threads as a \
                                      timed run on full data.";
+
+/// How costs are compared with that of full data.
+pub(super) const TIME_TESTS: &str = "Operations are exact, and equal within 1 %. Seconds are ratios to full data of the same seed, \
+                                     with their 95 % t intervals; *more* and *less* are decided by t-tests against 1, adjusted \
+                                     with Holm's method for all that are listed; one seed decides nothing.";
 
 /// A speed-up by two, as claimed.
 const HALF: f64 = 0.5;
@@ -57,7 +63,10 @@ const COSTS: [Drawn; 2] = [
 fn make(data: &Data) -> Result<Drawing, Error> {
     let mut legend = data.legend();
     legend.others = vec![
-        ("Pareto front; labels give s in %".to_owned(), Sample::Line(FRONT)),
+        (
+            "Pareto front; labels: its s in %, where there is room".to_owned(),
+            Sample::Line(FRONT),
+        ),
         (
             "full-data accuracy; half of its cost".to_owned(),
             Sample::Line(REFERENCE),
@@ -77,15 +86,21 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     if costs.len() < COSTS.len() {
         words.notes.push(NO_SECONDS.to_owned());
     }
-    let (mut scene, grid) = layout::begin(&words, &legend, data.format, costs.len(), data.datasets.len());
+    let mut rows: Vec<(&str, Option<Axis>)> = Vec::new();
+    for &dataset in &data.datasets {
+        rows.push((dataset, None));
+        rows.extend(near_full::axis(data, dataset).map(|enlarged| (dataset, Some(enlarged))));
+    }
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, costs.len(), rows.len());
     let mut findings = String::new();
-    for (row, &dataset) in data.datasets.iter().enumerate() {
+    for (row, (dataset, enlarged)) in rows.into_iter().enumerate() {
         let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
             figure: data.input.id.to_owned(),
             dataset: dataset.to_owned(),
         })?;
         for (column, &cost) in costs.iter().enumerate() {
-            let (x, mut y) = axes(data, dataset, full, cost);
+            let (x, whole) = axes(data, dataset, full, cost);
+            let mut y = enlarged.clone().unwrap_or(whole);
             if column > 0 && grid.is_side_by_side() {
                 y.label.clear();
             }
@@ -96,10 +111,16 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             };
             draw(&mut scene, data, dataset, full, cost, &panel);
             if grid.has_headings() {
-                panel.heading(&mut scene, &format!("{}: {}", dataset_title(dataset), cost.heading));
+                let mut heading = format!("{}: {}", dataset_title(dataset), cost.heading);
+                if enlarged.is_some() {
+                    heading = format!("{heading}, {}", near_full::HEADING);
+                }
+                panel.heading(&mut scene, &heading);
             }
         }
-        findings += &statements(data, dataset, full);
+        if enlarged.is_none() {
+            findings += &statements(data, dataset, full);
+        }
     }
     Ok(Drawing {
         scene: Some(scene),
@@ -110,12 +131,15 @@ fn make(data: &Data) -> Result<Drawing, Error> {
 
 /// Whether the cost of any pruned run compares with that of full data.
 pub(super) fn any_compares(data: &Data, cost: Cost) -> bool {
-    data.datasets.iter().any(|dataset| {
-        let pruned = data.lines_of(dataset).filter(|line| !line.is_baseline());
-        let mut points = pruned.flat_map(|line| &line.points);
-        data.full(dataset)
-            .is_some_and(|full| points.any(|point| point.relative(full, cost).is_some()))
-    })
+    data.datasets.iter().any(|dataset| compares(data, dataset, cost))
+}
+
+/// The same on one data set.
+pub(super) fn compares(data: &Data, dataset: &str, cost: Cost) -> bool {
+    let pruned = data.lines_of(dataset).filter(|line| !line.is_baseline());
+    let mut points = pruned.flat_map(|line| &line.points);
+    data.full(dataset)
+        .is_some_and(|full| points.any(|point| point.relative(full, cost).is_some()))
 }
 
 /// A cell's place in a panel, if its cost compares with that of full data.
@@ -136,17 +160,19 @@ fn axes(data: &Data, dataset: &str, full: &Cell, drawn: Drawn) -> (Axis, Axis) {
     let range = padded_range(&means, &intervals, (0.0, 100.0));
     (
         Axis::round(drawn.label, (0.0, 1.06 * largest), 6),
-        Axis::round("Test accuracy after the last epoch (%)", range, 7),
+        Axis::round(near_full::ACCURACY, range, 7),
     )
 }
 
 fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn, panel: &Panel) {
     let at = |point: &Cell| place(point, full, drawn);
+    // An enlarged panel shows some of the points.
+    let shown = |point: &Cell| at(point).filter(|(_, y)| (panel.y.range.0..=panel.y.range.1).contains(y));
     panel.draw(scene);
 
     let front = pareto_front(data, dataset, at);
     let path: Vec<Point> = front.iter().filter_map(|(_, point)| at(point)).collect();
-    panel.line(scene, &staircase(&path), FRONT);
+    panel.line_inside(scene, &staircase(&path), FRONT);
     let mut taken = Taken::default();
     let ((left, right), (bottom, top)) = (panel.x.range, panel.y.range);
     for reference in [
@@ -158,7 +184,7 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn
     }
     for line in data.lines_of(dataset) {
         for point in &line.points {
-            let Some((x, y)) = at(point) else { continue };
+            let Some((x, y)) = shown(point) else { continue };
             if let Some((low, high)) = point.accuracy().interval() {
                 taken.line(&panel.whisker(scene, (x, low), (x, high), line.style.color));
             }
@@ -167,13 +193,13 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn
             }
         }
         let points: Vec<Point> = line.points.iter().filter_map(at).collect();
-        panel.line(scene, &points, line.style.stroke());
+        panel.line_inside(scene, &points, line.style.stroke());
         taken.line(&points.iter().map(|&point| panel.at(point)).collect::<Vec<_>>());
     }
     // Full data last: it is one marker among many.
     let (baseline, pruned): (Vec<_>, Vec<_>) = data.lines_of(dataset).partition(|line| line.is_baseline());
     for line in pruned.into_iter().chain(baseline) {
-        for point in line.points.iter().filter_map(at) {
+        for point in line.points.iter().filter_map(shown) {
             let (style, at) = (line.style, panel.at(point));
             scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
             taken.marker(at, MARKER_RADIUS + 1.0);
@@ -183,7 +209,7 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn
     // The reference lines' own words come last, so that they make way for the data.
     for (_, point) in front.iter().filter(|(_, point)| point.pruned_fraction > 0.0) {
         let label = Text::new(percent(point.pruned_fraction), (0.0, 0.0), NOTE_SIZE).bold();
-        if let Some(text) = at(point).and_then(|at| taken.place(label, panel.at(at), &panel.inside)) {
+        if let Some(text) = shown(point).and_then(|at| taken.place(label, panel.at(at), &panel.inside)) {
             scene.text(text);
         }
     }
@@ -291,73 +317,127 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
 /// Whether static pruning on scores costs more than training on all data, once its scoring is counted; empty without such
 /// a method.
 fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
-    let mut rows = String::new();
-    // For each cost, settings that cost more, and settings whose cost is known.
-    let mut counts = COSTS.map(|_| (0, 0));
-    for line in data.lines_of(dataset).filter(|line| line.method == "static") {
-        for point in &line.points {
-            let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
-            let scoring = mean(|run| run.scoring_flops) / mean(RunRow::method_flops);
-            let costs = COSTS.map(|drawn| point.relative(full, drawn.cost));
-            for ((more, known), cost) in counts.iter_mut().zip(&costs) {
-                *more += usize::from(cost.as_ref().is_some_and(|cost| verdict(cost) == "more"));
-                *known += usize::from(cost.is_some());
-            }
-            let [time, operations] = costs.map(|cost| match cost {
-                Some(cost) => format!("{}, {}", with_half_width(&cost, 2), verdict(&cost)),
-                None => "?".to_owned(),
-            });
-            let s = percent(point.pruned_fraction);
-            let _ = writeln!(
-                rows,
-                "| {} | {s} % | {:.0} % | {time} | {operations} |",
-                line.label,
-                100.0 * scoring
-            );
-        }
+    let lines = data.lines_of(dataset).filter(|line| line.method == "static");
+    let cells: Vec<(&Line, &Cell)> = lines
+        .flat_map(|line| line.points.iter().map(move |point| (line, point)))
+        .collect();
+    if cells.is_empty() {
+        return String::new();
     }
-    if rows.is_empty() {
-        return rows;
+    let costs = COSTS.map(|drawn| -> Vec<Option<Summary>> {
+        cells
+            .iter()
+            .map(|(_, point)| point.relative(full, drawn.cost))
+            .collect()
+    });
+    let [time, operations] = [0, 1].map(|index| verdicts(&costs[index], COSTS[index].cost));
+    // For each cost, settings that cost more, and settings whose cost is known.
+    let counts = [&time, &operations].map(|verdicts| {
+        let count = |wanted: &dyn Fn(&str) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
+        (count(&|verdict| verdict == "more"), count(&|verdict| verdict != "?"))
+    });
+    let mut rows = String::new();
+    for (index, (line, point)) in cells.iter().enumerate() {
+        let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
+        let scoring = mean(|run| run.scoring_flops) / mean(RunRow::method_flops);
+        let seconds = costs[0][index].map_or_else(
+            || "?".to_owned(),
+            |cost| format!("{}, {}", with_half_width(&cost, 2), with_pairs(&cost, time[index])),
+        );
+        let counted = costs[1][index].map_or_else(
+            || "?".to_owned(),
+            |cost| format!("{:.2}, {}", cost.mean, operations[index]),
+        );
+        let _ = writeln!(
+            rows,
+            "| {} | {} % | {:.0} % | {seconds} | {counted} |",
+            line.label,
+            percent(point.pruned_fraction),
+            100.0 * scoring
+        );
     }
     let counted = COSTS.iter().zip(counts).map(|(cost, (more, known))| match known {
         0 => format!("in {} none compares", cost.heading),
         known => format!("in {} {more} of {known} settings cost more", cost.heading),
     });
     format!(
-        "\n{}: static pruning with its scoring counted, against training on all data: {}.\n\n\
+        "\n{}: static pruning with its scoring counted, against training on all data: {}. {TIME_TESTS}\n\n\
          | method | s | scoring's share of the operations | relative time | relative operations |\n|---|---|---|---|---|\n{rows}",
         dataset_title(dataset),
         counted.collect::<Vec<_>>().join(", "),
     )
 }
 
-/// Whether a relative cost, with its interval if it has one, is `more` or `less` than that of full data.
-pub(super) fn verdict(cost: &Summary) -> &'static str {
-    let (low, high) = cost.interval().unwrap_or((cost.mean, cost.mean));
-    if low > SAME_COST {
-        "more"
-    } else if SAME_COST * high < 1.0 {
-        "less"
-    } else if high <= SAME_COST && SAME_COST * low >= 1.0 {
-        "equal"
-    } else {
-        "undecided"
+/// A verdict with the number of runs behind it, unless it says that itself.
+pub(super) fn with_pairs(cost: &Summary, verdict: &str) -> String {
+    match (cost.n, verdict.strip_suffix(')')) {
+        (1, _) => verdict.to_owned(),
+        (n, None) => format!("{verdict} (n = {n})"),
+        (n, Some(open)) => format!("{open}, n = {n})"),
+    }
+}
+
+/// Whether each of a figure's relative costs is `more` or `less` than that of full data. Operations are exact: within one
+/// percent they are `equal`. Seconds are measured: they are tested against 1, all of them as one family.
+pub(super) fn verdicts(costs: &[Option<Summary>], cost: Cost) -> Vec<&'static str> {
+    let known: Vec<(Summary, f64)> = costs.iter().flatten().map(|&summary| (summary, 1.0)).collect();
+    let mut tests = Test::family(&known).into_iter();
+    let mut verdict = |test: Test| match (cost.is_time, test.decision()) {
+        (false, _) => exact_verdict(test.summary.mean),
+        (true, Decision::Above) => "more",
+        (true, Decision::Below) => "less",
+        (true, Decision::Undecided) => test.verdict(),
+    };
+    costs
+        .iter()
+        .map(|cost| cost.and_then(|_| tests.next()).map_or("?", &mut verdict))
+        .collect()
+}
+
+/// The same for one cost that is counted.
+pub(super) fn exact_verdict(cost: f64) -> &'static str {
+    match cost {
+        cost if cost > SAME_COST => "more",
+        cost if SAME_COST * cost < 1.0 => "less",
+        _ => "equal",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_beaten, staircase, verdict};
+    use super::{OPERATIONS, SECONDS, is_beaten, staircase, verdicts};
     use crate::statistics::Summary;
 
     #[test]
-    fn a_cost_is_compared_with_that_of_full_data() {
-        let of = |values: &[f64]| verdict(&Summary::of(values).unwrap());
-        assert_eq!([of(&[1.2]), of(&[0.8]), of(&[1.005])], ["more", "less", "equal"]);
+    fn operations_are_exact_and_seconds_are_tested() {
+        let summary = |values: &[f64]| Summary::of(values);
+        let costs = [
+            summary(&[1.2]),
+            None,
+            summary(&[0.8, 0.81, 0.79]),
+            summary(&[1.2, 1.1, 0.9]),
+            summary(&[1.3, 1.31, 1.32]),
+            summary(&[1.005, 1.005, 1.005]),
+        ];
         assert_eq!(
-            [of(&[1.2, 1.21]), of(&[1.2, 0.9]), of(&[1.0001, 0.9999])],
-            ["more", "undecided", "equal"]
+            verdicts(&costs, OPERATIONS),
+            ["more", "?", "less", "more", "more", "equal"]
         );
+        assert_eq!(
+            verdicts(&costs, SECONDS),
+            [
+                "undecided (n = 1)",
+                "?",
+                "less",
+                "undecided",
+                "more",
+                "undecided (no spread)"
+            ]
+        );
+        // t = 4.91 with two degrees of freedom: p = 1 - t / sqrt(t^2 + 2) = 0.039 alone, three times that in a family of three.
+        let near = summary(&[1.03, 1.04, 1.06]);
+        assert_eq!(verdicts(&[near], SECONDS), ["more"]);
+        assert_eq!(verdicts(&[near; 3], SECONDS), ["undecided"; 3]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use super::accuracy_vs_time::{NO_SECONDS, any_compares, verdict};
+use super::accuracy_vs_time::{NO_SECONDS, TIME_TESTS, any_compares, compares, exact_verdict, verdicts, with_pairs};
 use super::data::{
-    Cell, Cost, Data, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title, percent,
+    Cell, Cost, Data, Line, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title,
+    percent,
 };
 use super::findings::with_half_width;
 use super::numbers::{Numbers, optional};
@@ -14,8 +15,9 @@ use crate::plot::axes::{Axis, Panel};
 use crate::plot::bars::{Bar, Group, Rows};
 use crate::plot::layout::{self, BEFORE_LEGEND, LEGEND_WIDTH, MARGIN};
 use crate::plot::legend::{Legend, Sample};
-use crate::plot::scene::Rectangle;
-use crate::plot::theme::{Color, EVALUATION, REFERENCE, SCORING, SELECTION, TRAINING};
+use crate::plot::scene::{Rectangle, Text};
+use crate::plot::theme::{Color, EVALUATION, NOTE_SIZE, QUIET, REFERENCE, SCORING, SELECTION, TRAINING};
+use crate::statistics::Summary;
 use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
@@ -41,6 +43,8 @@ const COLUMN_GAP: f64 = 26.0;
 const ABOVE_PANEL: f64 = 26.0;
 const BELOW_PANEL: f64 = 54.0;
 const ROW_GAP: f64 = 20.0;
+/// How far below a heading stands why there is no panel.
+const EMPTY_LINE: f64 = 14.0;
 
 /// Something that is spent.
 struct Part {
@@ -165,21 +169,23 @@ fn make(data: &Data) -> Result<Drawing, Error> {
                     bottom: top + rows.height(),
                 };
                 let panel = panel(inside, measure, limit);
-                panel.draw(scene);
                 if column == 0 {
                     rows.draw_names(scene, &inside);
                 }
-                rows.draw_bars(scene, &panel, bars, limit, (1.0, REFERENCE));
                 panel.heading(scene, &format!("{}: {}", dataset_title(dataset), measure.heading));
+                if measure.cost.is_time && !compares(data, dataset, measure.cost) {
+                    let at = (left, top + EMPTY_LINE);
+                    scene.text(Text::new("not timed, or not beside full data", at, NOTE_SIZE).color(QUIET));
+                    continue;
+                }
+                panel.draw(scene);
+                rows.draw_bars(scene, &panel, bars, limit, (1.0, REFERENCE));
             }
         }
     });
-    let statements = data.datasets.iter().zip(&fulls);
     Ok(Drawing {
         scene: Some(scene),
-        findings: statements
-            .map(|(dataset, full)| statements_on(data, dataset, full))
-            .collect(),
+        findings: statements(data, &fulls),
         numbers: numbers(data),
     })
 }
@@ -310,70 +316,133 @@ fn bar_notes(bars: &[&Bar], limit: f64) -> String {
     notes.join(" ")
 }
 
-fn statements_on(data: &Data, dataset: &str, full: &Cell) -> String {
-    let mut rows = String::new();
-    // For each measure: the settings that cost more, those that would without scoring, and those that are known.
-    let mut counts = MEASURES.map(|_| (Vec::<(&str, Vec<String>)>::new(), 0, 0));
-    for line in data.lines_of(dataset).filter(|line| !line.is_baseline()) {
-        for point in &line.points {
-            let _ = write!(rows, "| {} | {} % |", line.label, percent(point.pruned_fraction));
-            for (measure, (more, more_without, known)) in MEASURES.into_iter().zip(&mut counts) {
-                let total = point.relative(full, measure.cost);
-                let without = point.relative_part(full, measure.cost, measure.without_scoring.of);
-                let (Some(total), Some(without)) = (total, without) else {
-                    rows += " ? | ? | ? |";
-                    continue;
-                };
-                *known += 1;
-                *more_without += usize::from(verdict(&without) == "more");
-                if verdict(&total) == "more" {
-                    let s = percent(point.pruned_fraction);
-                    match more.last_mut().filter(|(label, _)| *label == line.label) {
-                        Some((_, fractions)) => fractions.push(s),
-                        None => more.push((line.label, vec![s])),
-                    }
-                }
-                let _ = write!(
-                    rows,
-                    " {} | {} | {} |",
-                    with_half_width(&without, 2),
-                    with_half_width(&total, 2),
-                    verdict(&total)
-                );
-            }
-            rows.push('\n');
+/// A setting that is compared with full data.
+struct Setting<'a> {
+    line: &'a Line<'a>,
+    cell: &'a Cell<'a>,
+    full: &'a Cell<'a>,
+}
+
+/// The settings' costs in one measure.
+struct Compared {
+    measure: Measure,
+    totals: Vec<Option<Summary>>,
+    without_scoring: Vec<Option<Summary>>,
+    verdicts: Vec<&'static str>,
+}
+
+impl Compared {
+    fn new(settings: &[Setting], measure: Measure) -> Self {
+        let cost = |cost: Cost| -> Vec<Option<Summary>> {
+            let relative = |setting: &Setting| setting.cell.relative_part(setting.full, measure.cost, cost.of);
+            settings.iter().map(relative).collect()
+        };
+        let totals = cost(measure.cost);
+        Self {
+            verdicts: verdicts(&totals, measure.cost),
+            without_scoring: cost(measure.without_scoring),
+            measure,
+            totals,
         }
     }
-    let mut text = format!("{}, in units of training on full data:\n\n", dataset_title(dataset));
-    for (measure, (more, more_without, known)) in MEASURES.into_iter().zip(counts) {
-        let names = more
-            .iter()
-            .map(|(label, s)| format!("{label} at s = {} %", s.join(", ")));
-        let names: Vec<String> = names.collect();
-        let count: usize = more.iter().map(|(_, fractions)| fractions.len()).sum();
-        let _ = match (known, count) {
-            (0, _) => writeln!(text, "- In {} nothing compares with full data.", measure.heading),
-            (_, 0) => writeln!(
-                text,
-                "- In {}, none of {known} settings costs more than training on full data.",
-                measure.heading
-            ),
-            _ => writeln!(
-                text,
-                "- In {}, {count} of {known} settings cost more than training on full data: {}. Without scoring, \
-                 {more_without} would.",
-                measure.heading,
-                names.join("; ")
-            ),
+
+    /// A setting's part of a row of the table: without scoring, with it, and the verdict.
+    fn columns(&self, index: usize) -> String {
+        let (Some(total), Some(without)) = (&self.totals[index], &self.without_scoring[index]) else {
+            return " ? | ? | ? |".to_owned();
         };
+        match self.measure.cost.is_time {
+            true => format!(
+                " {} | {} | {} |",
+                with_half_width(without, 2),
+                with_half_width(total, 2),
+                with_pairs(total, self.verdicts[index])
+            ),
+            false => format!(" {:.2} | {:.2} | {} |", without.mean, total.mean, self.verdicts[index]),
+        }
     }
-    let _ = writeln!(
-        text,
-        "\n| method | s | operations without scoring | with scoring | against full data | seconds without scoring | with \
-         scoring | against full data |\n|---|---|---|---|---|---|---|---|\n{rows}\nCosts within 1 % count as equal; a cost whose \
-         95 % interval includes that of full data is undecided.\n"
-    );
-    text
+
+    /// Which of some settings cost more than full data.
+    fn statement(&self, settings: &[Setting], some: std::ops::Range<usize>) -> String {
+        let heading = self.measure.heading;
+        let known = self.totals[some.clone()].iter().flatten().count();
+        let more: Vec<usize> = some.clone().filter(|&index| self.verdicts[index] == "more").collect();
+        let mut names: Vec<(&str, Vec<String>)> = Vec::new();
+        for &index in &more {
+            let (label, s) = (
+                settings[index].line.label,
+                percent(settings[index].cell.pruned_fraction),
+            );
+            match names.last_mut().filter(|(last, _)| *last == label) {
+                Some((_, fractions)) => fractions.push(s),
+                None => names.push((label, vec![s])),
+            }
+        }
+        let names: Vec<String> = names
+            .iter()
+            .map(|(label, s)| format!("{label} at s = {} %", s.join(", ")))
+            .collect();
+        match (known, more.len()) {
+            (0, _) => format!("- In {heading} nothing compares with full data.\n"),
+            (_, 0) if self.measure.cost.is_time => match self.verdicts[some].iter().any(|verdict| *verdict == "less") {
+                true => format!(
+                    "- In {heading}, none of {known} settings is found to cost more than training on full data.\n"
+                ),
+                false => format!("- In {heading} nothing is decided of {known} settings.\n"),
+            },
+            (_, 0) => format!("- In {heading}, none of {known} settings costs more than training on full data.\n"),
+            (_, count) => {
+                let mut text = format!(
+                    "- In {heading}, {count} of {known} settings cost more than training on full data: {}.",
+                    names.join("; ")
+                );
+                if !self.measure.cost.is_time {
+                    let costs = self.without_scoring[some].iter().flatten();
+                    let without = costs.filter(|cost| exact_verdict(cost.mean) == "more").count();
+                    let _ = write!(text, " Without scoring, {without} would.");
+                }
+                text + "\n"
+            }
+        }
+    }
+}
+
+/// What the bars say, for each data set; all seconds are tested as one family.
+fn statements(data: &Data, fulls: &[&Cell]) -> String {
+    let mut settings = Vec::new();
+    let mut parts = Vec::new();
+    for (&dataset, &full) in data.datasets.iter().zip(fulls) {
+        let first = settings.len();
+        for line in data.lines_of(dataset).filter(|line| !line.is_baseline()) {
+            settings.extend(line.points.iter().map(|cell| Setting { line, cell, full }));
+        }
+        parts.push((dataset, first..settings.len()));
+    }
+    let compared = MEASURES.map(|measure| Compared::new(&settings, measure));
+    let mut text = String::new();
+    for (dataset, part) in parts {
+        let _ = writeln!(text, "{}, in units of training on full data:\n", dataset_title(dataset));
+        for compared in &compared {
+            text += &compared.statement(&settings, part.clone());
+        }
+        text += "\n| method | s | operations without scoring | with scoring | against full data | seconds without scoring | \
+                 with scoring | against full data |\n|---|---|---|---|---|---|---|---|\n";
+        for index in part {
+            let setting = &settings[index];
+            let _ = write!(
+                text,
+                "| {} | {} % |",
+                setting.line.label,
+                percent(setting.cell.pruned_fraction)
+            );
+            for compared in &compared {
+                text += &compared.columns(index);
+            }
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    text + TIME_TESTS + "\n"
 }
 
 /// A row for each part of each bar.

@@ -244,12 +244,31 @@ impl<'a> Data<'a> {
     fn origin(&self, seeds: &str) -> String {
         let datasets: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
         let samples = joined(self.runs().map(|run| thousands(run.train_samples)));
-        let epochs = joined(self.runs().map(|run| run.epochs.to_string()));
+        let epochs = self.epochs();
         let model = joined(self.runs().map(super::provenance::model));
         format!(
-            "{} · {model} · {samples} training samples · {epochs} epochs · {seeds}",
+            "{} · {model} · {samples} training samples · {epochs} · {seeds}",
             datasets.join(", ")
         )
+    }
+
+    /// `30 epochs (full-short 27 to 4)`: the control's follow from s.
+    fn epochs(&self) -> String {
+        let (short, others): (Vec<_>, Vec<_>) = self.runs().partition(|run| run.method == FULL_SHORT);
+        let of_short = || short.iter().map(|run| run.epochs);
+        let shortened = match (of_short().max(), of_short().min()) {
+            (Some(longest), Some(shortest)) if longest > shortest => format!("{FULL_SHORT} {longest} to {shortest}"),
+            (Some(epochs), _) => format!("{FULL_SHORT} {epochs}"),
+            _ => String::new(),
+        };
+        if others.is_empty() {
+            return joined(short.iter().map(|run| run.epochs.to_string())) + " epochs";
+        }
+        let epochs = joined(others.iter().map(|run| run.epochs.to_string()));
+        match shortened.as_str() {
+            "" => format!("{epochs} epochs"),
+            shortened => format!("{epochs} epochs ({shortened})"),
+        }
     }
 
     /// The number of seeds behind each point.
@@ -385,7 +404,8 @@ impl Cell<'_> {
         summary(&self.runs.iter().map(|run| of(run)).collect::<Vec<_>>())
     }
 
-    /// A cost of the runs, each relative to the mean of the full-data runs that it compares with; `None` if none compares.
+    /// A cost of the runs, each relative to that of full data: for seconds paired by seed, and only on the same machine;
+    /// operations are counted and do not depend on the seed. `None` if none compares.
     pub(super) fn relative(&self, full: &Cell, cost: Cost) -> Option<Summary> {
         self.relative_part(full, cost, cost.of)
     }
@@ -393,7 +413,8 @@ impl Cell<'_> {
     /// A part of a cost, or what comes on top of it, in units of the whole cost of full data, as [`Cell::relative`]. Runs whose
     /// whole cost is unknown are left out, so that all parts are of the same runs.
     pub(super) fn relative_part(&self, full: &Cell, cost: Cost, part: fn(&RunRow) -> f64) -> Option<Summary> {
-        let same = |a: &RunRow, b: &RunRow| !cost.is_time || (&a.device, a.threads) == (&b.device, b.threads);
+        let same =
+            |a: &RunRow, b: &RunRow| !cost.is_time || (a.seed, &a.device, a.threads) == (b.seed, &b.device, b.threads);
         let relative = |run: &&RunRow| {
             let full = full
                 .runs
@@ -475,7 +496,7 @@ pub(super) fn scale(profile: &str) -> String {
 }
 
 /// `1 run`, `2 runs`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

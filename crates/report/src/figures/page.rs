@@ -39,7 +39,8 @@ pub(super) fn markdown(data: &Data, drawing: &Drawing) -> String {
     } else {
         let _ = writeln!(page, "The same table as {numbers}.\n");
     }
-    for warning in data.gaps().into_iter().chain(data.mixed_machines()) {
+    let machines = data.mixed_machines().filter(|_| has_full(data));
+    for warning in data.gaps().into_iter().chain(machines) {
         let _ = writeln!(page, "**{warning}**\n");
     }
     let _ = writeln!(page, "## How to read it\n\n{}\n", data.text(input.how_to_read).trim());
@@ -68,7 +69,7 @@ pub(super) fn made(data: &Data) -> String {
         "{}, on {} with {} threads; code {}.",
         provenance::time(data),
         all(|run| run.device.clone()),
-        all(|run| run.threads.to_string()),
+        all(provenance::threads),
         all(|run| run.code_version.clone()),
     );
     for gap in data.gaps() {
@@ -93,16 +94,31 @@ pub(crate) fn scale(profile: &str, summary: &str) -> String {
     }
 }
 
+/// Whether there are runs on full data, to which costs are relative.
+fn has_full(data: &Data) -> bool {
+    data.datasets.iter().any(|dataset| data.full(dataset).is_some())
+}
+
 /// The table of all points of all lines.
 fn points(data: &Data) -> String {
     let mut text = String::from(
         "Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
          chosen on the test set; *train* is on all training samples after the last epoch, not augmented. *Full epochs*: samples \
-         trained on, divided by the training samples. *Seconds*: the whole run, evaluation included. *Relative*: scoring, \
-         selection and training over those of full data; ? where they were not timed, or on another machine.\n\n\
-         | data set | method | s | n | last | best | train | full epochs | seconds | relative time | relative operations |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+         trained on, divided by the training samples. *Seconds*: the whole run, evaluation included; ? where it was not timed.",
     );
+    let has_full = has_full(data);
+    text += match has_full {
+        true => {
+            " *Relative*: scoring, selection and training over those of full data, seconds over those of the same seed; ? where \
+             they were not timed, or on another machine.\n\n\
+             | data set | method | s | n | last | best | train | full epochs | seconds | relative time | relative operations |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|\n"
+        }
+        false => {
+            "\n\n| data set | method | s | n | last | best | train | full epochs | seconds |\n\
+             |---|---|---|---|---|---|---|---|---|\n"
+        }
+    };
     for line in &data.lines {
         let full = data.full(line.dataset);
         for point in &line.points {
@@ -117,9 +133,9 @@ fn points(data: &Data) -> String {
             } else {
                 "?".to_owned()
             };
-            let _ = writeln!(
+            let _ = write!(
                 text,
-                "| {} | {} | {} % | {} | {} | {:.2} | {:.2} | {:.1} | {seconds} | {} | {} |",
+                "| {} | {} | {} % | {} | {} | {:.2} | {:.2} | {:.1} | {seconds} |",
                 dataset_title(line.dataset),
                 line.label,
                 percent(point.pruned_fraction),
@@ -128,9 +144,11 @@ fn points(data: &Data) -> String {
                 100.0 * mean(|run| run.test_accuracy_best),
                 100.0 * mean(|run| run.train_accuracy_last),
                 mean(RunRow::full_epoch_equivalents),
-                relative(SECONDS),
-                relative(OPERATIONS),
             );
+            if has_full {
+                let _ = write!(text, " {} | {} |", relative(SECONDS), relative(OPERATIONS));
+            }
+            text.push('\n');
         }
     }
     text

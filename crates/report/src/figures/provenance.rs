@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::data::{Data, joined, thousands};
+use super::data::{Data, count, joined, thousands};
 use crate::RunRow;
 
 /// The network of a run with its options: `resnet18 (width 16)`.
@@ -37,8 +37,8 @@ pub(super) fn facts(data: &Data) -> Vec<(String, String)> {
         ("precision".to_owned(), all(|run| run.precision.clone())),
         ("time".to_owned(), time(data)),
         ("device".to_owned(), all(|run| run.device.clone())),
-        ("threads".to_owned(), all(|run| run.threads.to_string())),
-        ("code version".to_owned(), all(|run| run.code_version.clone())),
+        ("threads".to_owned(), all(threads)),
+        ("code version".to_owned(), code_version(data)),
         ("run on".to_owned(), days(data)),
     ]);
     facts.retain(|(_, value)| !value.is_empty());
@@ -50,6 +50,26 @@ fn samples(run: &RunRow) -> String {
     let seed = section(run, &["dataset"]).and_then(|dataset| dataset.get("subset_seed").cloned());
     let seed = seed.map_or_else(String::new, |seed| format!(" (subset_seed = {seed})"));
     format!("{}: {train} training and {test} test samples{seed}", run.dataset)
+}
+
+/// The CPU threads of a run; one that was stopped and continued may have had several numbers of them.
+pub(super) fn threads(run: &RunRow) -> String {
+    match run.threads {
+        0 => "varying".to_owned(),
+        threads => threads.to_string(),
+    }
+}
+
+/// The versions that made the runs, and how many runs were made by code that no version names.
+fn code_version(data: &Data) -> String {
+    let versions = joined(data.runs().map(|run| run.code_version.clone()));
+    match data.runs().filter(|run| run.code_version.contains("-dirty")).count() {
+        0 => versions,
+        dirty => format!(
+            "{versions} (`-dirty`: with changes that are in no commit; {})",
+            count(dirty, "run")
+        ),
+    }
 }
 
 /// `41 s`, `12 min` or `3.4 h`.
@@ -72,7 +92,8 @@ pub(super) fn time(data: &Data) -> String {
         }
     }
     match timed {
-        0 => format!("{all} runs, not timed"),
+        0 => format!("{}, not timed", count(all, "run")),
+        1 if all == 1 => format!("1 run, {} with the scoring it is charged with", duration(seconds)),
         _ if timed == all => format!(
             "{all} runs, {} in all, each with the scoring it is charged with",
             duration(seconds)

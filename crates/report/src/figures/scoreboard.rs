@@ -331,7 +331,16 @@ fn interval(evidence: &[Evidence]) -> String {
     if evidence.iter().all(is_exact) {
         return "exact".to_owned();
     }
-    let ends = || evidence.iter().filter_map(|evidence| evidence.summary()?.interval());
+    // A share cannot be below none or above all.
+    let possible = |(low, high): (f64, f64)| match first.unit {
+        Unit::Percent => (low.max(0.0), high.min(100.0)),
+        Unit::Points | Unit::Ratio => (low, high),
+    };
+    let ends = || {
+        evidence
+            .iter()
+            .filter_map(|evidence| Some(possible(evidence.summary()?.interval()?)))
+    };
     let ends = range(ends().map(|(low, _)| low)).zip(range(ends().map(|(_, high)| high)));
     ends.map_or_else(
         || "none".to_owned(),

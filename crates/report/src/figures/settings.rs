@@ -119,7 +119,21 @@ impl<'a> Arranged<'a> {
         for cell in cells.chain(arranged.references.iter_mut().map(|reference| &mut reference.cell)) {
             cell.runs.sort_by_key(|run| run.seed);
         }
+        arranged.check(data)?;
         Ok(arranged)
+    }
+
+    /// Refuses a picture of one setting where several are planned: there is nothing to compare yet.
+    fn check(&self, data: &Data) -> Result<(), Error> {
+        let has_several = |series: &Series| series.points.len() > 1;
+        if self.axes.iter().any(|axis| axis.values.len() > 1) && !self.series.iter().any(has_several) {
+            let settings: Vec<&str> = self.axes.iter().map(|axis| axis.setting).collect();
+            return Err(Error::NothingToCompare {
+                figure: data.input.id.to_owned(),
+                reason: format!("no two values of {} have a result", settings.join(" and ")),
+            });
+        }
+        Ok(())
     }
 
     fn put(&mut self, planned: &'a Planned, place: &[f64], label: String, row: Option<&'a RunRow>) {

@@ -150,7 +150,12 @@ fn table(rows: &[Row], goal: f64) -> String {
          speed-up (seconds) | to {goal:.2} % |\n\
          |---|---|---|---|---|---|---|---|---|---|\n"
     );
-    let cost = |summary: &Option<Summary>| summary.map_or_else(|| "?".to_owned(), |cost| with_half_width(&cost, 2));
+    // Fewer seeds may compare in seconds than there are.
+    let cost = |summary: &Option<Summary>, n: usize| match summary {
+        None => "?".to_owned(),
+        Some(cost) if cost.n < n => format!("{} (n = {})", with_half_width(cost, 2), cost.n),
+        Some(cost) => with_half_width(cost, 2),
+    };
     let exact = |summary: &Option<Summary>| summary.map_or_else(|| "?".to_owned(), |cost| format!("{:.2}", cost.mean));
     let speed_up =
         |summary: &Option<Summary>| summary.map_or_else(|| "?".to_owned(), |cost| format!("{:.2}×", 1.0 / cost.mean));
@@ -164,8 +169,8 @@ fn table(rows: &[Row], goal: f64) -> String {
             exact(&row.operations),
             exact(&row.operations_without),
             speed_up(&row.operations),
-            cost(&row.seconds),
-            cost(&row.seconds_without),
+            cost(&row.seconds, row.cell.runs.len()),
+            cost(&row.seconds_without, row.cell.runs.len()),
             speed_up(&row.seconds),
             row.goal(),
         );
@@ -173,8 +178,8 @@ fn table(rows: &[Row], goal: f64) -> String {
     text
 }
 
-const EXPLANATION: &str = "Costs are those of full data = 1, evaluation left out; means over n seeds, seconds ± half of their \
-    95 % t interval; ? where no seconds compare: they were not kept, or are of another machine or number of threads. \
+const EXPLANATION: &str = "Costs are those of full data = 1, evaluation left out; means over n seeds, seconds, over those of \
+    full data of the same seed, ± half of their 95 % t interval; ? where no seconds compare: they were not kept, or are of another machine or number of threads. \
     *Operations* are counted, and exact: scoring + training; *seconds*: scoring + selection + training. *Without scoring* is what \
     the method would cost if its scores were free. *Speed-up* is 1 / cost, scoring included.\n\n\
     The last column is the cost, in operations, after which a run first reached full data's mean last accuracy minus 1 point, \

@@ -72,7 +72,7 @@ rows! {
         pub device: String,
         /// The number format of training, for example `f32`.
         pub precision: String,
-        /// CPU threads used.
+        /// CPU threads used; 0 if the run was stopped and continued with another number.
         pub threads: u32,
         /// The version of the code that ran it.
         pub code_version: String,

@@ -32,7 +32,7 @@ pub(super) const CLAIMS: &[Claim] = &[
     Claim {
         id: "A2",
         says: "With that scoring counted, the total run time is often increased.",
-        statistic: "static scores: total cost over full data",
+        statistic: "static scores: total operations over full data",
         rule: "*Compared*, by counting: scoring + training operations over those of full data, for each score and s. *Supported* \
                if at least half of these settings cost more than full data, by over 1 %, else not supported.",
         beside: "The same in seconds, where they compare:",
@@ -43,7 +43,7 @@ pub(super) const CLAIMS: &[Claim] = &[
         id: "A3",
         says: "Uniform random dynamic pruning can outperform the static prior work at aggressive pruning rates.",
         statistic: "random-dynamic minus each static method",
-        rule: "*Compared*: last-epoch test accuracy at the largest s that was run, in points, with that of each static score and \
+        rule: "*Compared*: last-epoch test accuracy at the largest s in this table's runs, in points, with that of each static score and \
                of random-static. *Supported* if random-dynamic is above all of them, not supported if it is below any.",
         beside: "",
         published: &[PublishedDifference {
