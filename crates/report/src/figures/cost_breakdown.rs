@@ -384,7 +384,7 @@ impl Compared {
             .collect();
         match (known, more.len()) {
             (0, _) => format!("- In {heading} nothing compares with full data.\n"),
-            (_, 0) if self.measure.cost.is_time => match self.verdicts[some].iter().any(|verdict| *verdict == "less") {
+            (_, 0) if self.measure.cost.is_time => match self.verdicts[some].contains(&"less") {
                 true => format!(
                     "- In {heading}, none of {known} settings is found to cost more than training on full data.\n"
                 ),
