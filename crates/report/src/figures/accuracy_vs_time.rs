@@ -8,7 +8,7 @@ use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, pe
 use super::findings::{signed, with_half_width};
 use super::{Drawing, FigureKind, near_full, numbers};
 use crate::plot::axes::{Axis, Panel, padded_range};
-use crate::plot::layout;
+use crate::plot::layout::{self, Format};
 use crate::plot::legend::Sample;
 use crate::plot::placement::Taken;
 use crate::plot::scene::{Align, Point, Scene, Text};
@@ -47,6 +47,17 @@ struct Drawn {
     cost: Cost,
 }
 
+/// What a panel shows, and where.
+struct Place<'a> {
+    row: usize,
+    column: usize,
+    dataset: &'a str,
+    full: &'a Cell<'a>,
+    drawn: Drawn,
+    /// The axis of accuracies, if it is a part of all.
+    enlarged: Option<Axis>,
+}
+
 const COSTS: [Drawn; 2] = [
     Drawn {
         label: "Scoring + selection + training time (full data = 1)",
@@ -63,10 +74,7 @@ const COSTS: [Drawn; 2] = [
 fn make(data: &Data) -> Result<Drawing, Error> {
     let mut legend = data.legend();
     legend.others = vec![
-        (
-            "Pareto front; labels: its s in %, where there is room".to_owned(),
-            Sample::Line(FRONT),
-        ),
+        ("Pareto front; numbers: s in %".to_owned(), Sample::Line(FRONT)),
         (
             "full-data accuracy; half of its cost".to_owned(),
             Sample::Line(REFERENCE),
@@ -86,47 +94,95 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     if costs.len() < COSTS.len() {
         words.notes.push(NO_SECONDS.to_owned());
     }
-    let mut rows: Vec<(&str, Option<Axis>)> = Vec::new();
-    for &dataset in &data.datasets {
-        rows.push((dataset, None));
-        rows.extend(near_full::axis(data, dataset).map(|enlarged| (dataset, Some(enlarged))));
-    }
-    let (mut scene, grid) = layout::begin(&words, &legend, data.format, costs.len(), rows.len());
-    let mut findings = String::new();
-    for (row, (dataset, enlarged)) in rows.into_iter().enumerate() {
-        let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
-            figure: data.input.id.to_owned(),
-            dataset: dataset.to_owned(),
-        })?;
-        for (column, &cost) in costs.iter().enumerate() {
-            let (x, whole) = axes(data, dataset, full, cost);
-            let mut y = enlarged.clone().unwrap_or(whole);
-            if column > 0 && grid.is_side_by_side() {
-                y.label.clear();
-            }
-            let panel = Panel {
-                inside: grid.panel(column, row),
-                x,
-                y,
-            };
-            draw(&mut scene, data, dataset, full, cost, &panel);
-            if grid.has_headings() {
-                let mut heading = format!("{}: {}", dataset_title(dataset), cost.heading);
-                if enlarged.is_some() {
-                    heading = format!("{heading}, {}", near_full::HEADING);
-                }
-                panel.heading(&mut scene, &heading);
-            }
+    let panels = panels(data, &costs)?;
+    let rows = panels.last().map_or(1, |place| place.row + 1);
+    let (columns, rows) = match data.format {
+        Format::Page => (costs.len(), rows),
+        Format::Column => (1, panels.len()),
+    };
+    let (mut scene, grid) = layout::begin(&words, &legend, data.format, columns, rows);
+    let mut labelled = None;
+    for (index, place) in panels.into_iter().enumerate() {
+        let Place {
+            row,
+            column,
+            dataset,
+            full,
+            drawn,
+            enlarged,
+        } = place;
+        let (x, whole) = axes(data, dataset, full, drawn);
+        let is_enlarged = enlarged.is_some();
+        let mut y = enlarged.unwrap_or(whole);
+        // One label serves a row.
+        if grid.is_side_by_side() && labelled == Some(row) {
+            y.label.clear();
         }
-        if enlarged.is_none() {
-            findings += &statements(data, dataset, full);
+        labelled = Some(row);
+        let inside = match data.format {
+            Format::Page => grid.panel(column, row),
+            Format::Column => grid.panel(0, index),
+        };
+        let panel = Panel { inside, x, y };
+        draw(&mut scene, data, dataset, full, drawn, &panel);
+        if grid.has_headings() {
+            let mut heading = format!("{}: {}", dataset_title(dataset), drawn.heading);
+            if is_enlarged {
+                heading = format!("{heading}, {}", near_full::HEADING);
+            }
+            panel.heading(&mut scene, &heading);
         }
     }
+    let findings = data.datasets.iter().map(|dataset| {
+        let full = data.full(dataset);
+        full.map_or_else(String::new, |full| statements(data, dataset, full))
+    });
+    let findings = findings.collect();
     Ok(Drawing {
         scene: Some(scene),
         findings,
         numbers: numbers::by_fraction(data),
     })
+}
+
+/// The panels by row and column; in a column of a paper they follow each other.
+fn panels<'a>(data: &'a Data, costs: &[Drawn]) -> Result<Vec<Place<'a>>, Error> {
+    let mut panels = Vec::new();
+    let mut row = 0;
+    for &dataset in &data.datasets {
+        let full = data.full(dataset).ok_or_else(|| Error::MissingBaseline {
+            figure: data.input.id.to_owned(),
+            dataset: dataset.to_owned(),
+        })?;
+        let near = near_full::axis(data, dataset);
+        for enlarged in std::iter::once(None).chain(near.map(Some)) {
+            for (column, &drawn) in costs.iter().enumerate() {
+                let is_empty = |y: &Axis| !any_within(data, dataset, full, drawn, y);
+                if !enlarged.as_ref().is_some_and(is_empty) {
+                    panels.push(Place {
+                        row,
+                        column,
+                        dataset,
+                        full,
+                        drawn,
+                        enlarged: enlarged.clone(),
+                    });
+                }
+            }
+            row += 1;
+        }
+    }
+    Ok(panels)
+}
+
+/// Whether a panel with this axis would show anything but full data.
+fn any_within(data: &Data, dataset: &str, full: &Cell, drawn: Drawn, y: &Axis) -> bool {
+    let pruned = data.lines_of(dataset).filter(|line| !line.is_baseline());
+    let (low, high) = y.range;
+    pruned
+        .flat_map(|line| &line.points)
+        .filter_map(|point| place(point, full, drawn))
+        .any(|(_, accuracy)| (low..=high).contains(&accuracy))
 }
 
 /// Whether the cost of any pruned run compares with that of full data.
