@@ -414,6 +414,7 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
     }
     let counted = COSTS.iter().zip(counts).map(|(cost, (more, known))| match known {
         0 => format!("in {} none compares", cost.heading),
+        known if cost.cost.is_time => format!("in {} {more} of {known} settings are found to cost more", cost.heading),
         known => format!("in {} {more} of {known} settings cost more", cost.heading),
     });
     format!(
