@@ -231,6 +231,51 @@ fn how_the_runs_were_made_is_read_from_their_specs() {
 }
 
 #[test]
+fn what_is_unusual_about_the_code_and_the_threads_is_said() {
+    let mut case = Case::laptop(1);
+    let page = case.page("accuracy-vs-fraction");
+    assert!(!page.contains("-dirty") && page.contains("| threads | 2 |"), "{page}");
+    case.runs[1].code_version = "0.1.0 (abc-dirty)".to_owned();
+    case.runs[1].threads = 0;
+    let page = case.page("accuracy-vs-fraction");
+    for text in [
+        "0.1.0 (abc-dirty) (`-dirty`: with changes that are in no commit; 1 run) |",
+        "| threads | 2 / varying |",
+    ] {
+        assert!(page.contains(text), "{text} is not in\n{page}");
+    }
+}
+
+#[test]
+fn costs_are_relative_only_where_there_is_full_data() {
+    let mut case = Case::laptop(1);
+    assert!(
+        case.page("accuracy-vs-fraction")
+            .contains("| relative time | relative operations |")
+    );
+    case.runs.retain(|run| run.method != "full");
+    let page = case.page("accuracy-vs-fraction");
+    assert!(
+        page.contains("| full epochs | seconds |\n|---|---|---|---|---|---|---|---|---|\n"),
+        "{page}"
+    );
+    assert!(!page.contains("elative time"), "{page}");
+}
+
+#[test]
+fn a_figure_of_most_kept_samples_waits_for_a_run_on_them() {
+    let mut case = Case::laptop(1);
+    for run in case.runs.iter_mut().filter(|run| run.method_label == "random-static") {
+        (run.method, run.method_label) = ("static".to_owned(), "counts of ucb".to_owned());
+    }
+    case.planned = made_up::planned(&case.runs);
+    case.render("accuracy-vs-fraction", "laptop").unwrap();
+    case.runs.retain(|run| run.method_label != "counts of ucb");
+    let error = case.render("accuracy-vs-fraction", "laptop").unwrap_err();
+    assert!(matches!(error, Error::NothingToCompare { .. }), "{error}");
+}
+
+#[test]
 fn missing_and_diverged_runs_are_named() {
     let mut case = Case::laptop(2);
     let at = |runs: &[RunRow], method: &str| runs.iter().position(|run| run.method == method).unwrap();

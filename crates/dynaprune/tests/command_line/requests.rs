@@ -1,5 +1,7 @@
 //! Requests that cannot be served, and the choice of a profile.
 
+use std::fs;
+
 use crate::folder::{Folder, PROFILE, RECIPE};
 
 #[test]
@@ -161,6 +163,14 @@ fn without_a_profile_the_largest_possible_is_taken() {
 
     let outcome = folder.succeed(&["reproduce", "tiny", "--dry-run"]);
     assert!(outcome.stderr.contains("profile laptop: "), "{}", outcome.stderr);
+
+    // A profile with a data set of its own says what it stands for.
+    folder.succeed(&["reproduce", "cifar"]);
+    let page = fs::read_to_string(folder.path("docs/figures/smoke/cifar.md")).unwrap();
+    assert!(
+        page.contains("The profile smoke has digits in the place of cifar10."),
+        "{page}"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) const KIND: FigureKind = FigureKind {
 };
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    lacks_counted(data)?;
+    check_counted(data)?;
     let axes: Vec<(Axis, Axis)> = data.datasets.iter().map(|dataset| axes(data, dataset)).collect();
     let near: Vec<Option<Axis>> = data
         .datasets
@@ -100,11 +100,14 @@ fn make(data: &Data) -> Result<Drawing, Error> {
 }
 
 /// Refuses a picture without the static sets counted from a dynamic run, where they are planned: they are what it is about.
-fn lacks_counted(data: &Data) -> Result<(), Error> {
-    let planned = data.input.planned.iter();
-    let labels: Vec<&str> = planned.map(|run| run.method_label.as_str()).collect();
-    let is_missing = labels.iter().any(|label| counted(label).is_some());
-    if is_missing && !data.lines.iter().any(|line| counted(line.label).is_some()) {
+fn check_counted(data: &Data) -> Result<(), Error> {
+    let is_planned = data
+        .input
+        .planned
+        .iter()
+        .any(|run| counted(&run.method_label).is_some());
+    let is_drawn = data.lines.iter().any(|line| counted(line.label).is_some());
+    if is_planned && !is_drawn {
         return Err(Error::NothingToCompare {
             figure: data.input.id.to_owned(),
             reason: "no run on a set of most-kept samples has a result".to_owned(),

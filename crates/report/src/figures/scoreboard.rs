@@ -524,3 +524,27 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Evidence, Measure, Unit, interval};
+    use crate::statistics::Summary;
+
+    #[test]
+    fn shares_end_at_none_and_all() {
+        let of = |unit, values: &[f64]| {
+            interval(&[Evidence {
+                what: String::new(),
+                group: String::new(),
+                pruned_fraction: 0.5,
+                unit,
+                measure: Measure::Mean(Summary::of(values).unwrap()),
+            }])
+        };
+        // t(0.975, 2) = 4.3027: half-widths of 2.484 for a deviation of 1.
+        assert_eq!(of(Unit::Percent, &[98.0, 99.0, 100.0]), "96.5 % to 100.0 %");
+        assert_eq!(of(Unit::Percent, &[0.0, 1.0, 2.0]), "0.0 % to 3.5 %");
+        assert_eq!(of(Unit::Percent, &[49.0, 50.0, 51.0]), "47.5 % to 52.5 %");
+        assert_eq!(of(Unit::Points, &[0.0, 1.0, 2.0]), "−1.48 to +3.48");
+    }
+}

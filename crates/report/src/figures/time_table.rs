@@ -179,8 +179,8 @@ fn table(rows: &[Row], goal: f64) -> String {
 }
 
 const EXPLANATION: &str = "Costs are those of full data = 1, evaluation left out; means over n seeds, seconds, over those of \
-    full data of the same seed, ± half of their 95 % t interval; ? where no seconds compare: they were not kept, or are of another machine or number of threads. \
-    *Operations* are counted, and exact: scoring + training; *seconds*: scoring + selection + training. *Without scoring* is what \
+    full data of the same seed, ± half of their 95 % t interval; ? where no seconds compare: they were not kept, or are of \
+    another machine or number of threads. *Operations* are counted, and exact: scoring + training; *seconds*: scoring + selection + training. *Without scoring* is what \
     the method would cost if its scores were free. *Speed-up* is 1 / cost, scoring included.\n\n\
     The last column is the cost, in operations, after which a run first reached full data's mean last accuracy minus 1 point, \
     in epochs that were evaluated; *never* if none of the runs did. Its scoring is counted as it falls due: that of a static \

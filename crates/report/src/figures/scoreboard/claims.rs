@@ -43,8 +43,8 @@ pub(super) const CLAIMS: &[Claim] = &[
         id: "A3",
         says: "Uniform random dynamic pruning can outperform the static prior work at aggressive pruning rates.",
         statistic: "random-dynamic minus each static method",
-        rule: "*Compared*: last-epoch test accuracy at the largest s in this table's runs, in points, with that of each static score and \
-               of random-static. *Supported* if random-dynamic is above all of them, not supported if it is below any.",
+        rule: "*Compared*: last-epoch test accuracy at the largest s of this table, in points, with that of each static score and of \
+               random-static. *Supported* if random-dynamic is above all of them, not supported if it is below any.",
         beside: "",
         published: &[PublishedDifference {
             method: "dynamic random",
