@@ -11,6 +11,7 @@ mod accuracy_vs_setting;
 mod accuracy_vs_time;
 mod agreement;
 mod cost_breakdown;
+mod costs;
 mod data;
 mod findings;
 mod history;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::accuracy_vs_time::{NO_SECONDS, TIME_TESTS, any_compares, compares, exact_verdict, verdicts, with_pairs};
+use super::costs::{NO_SECONDS, TIME_TESTS, any_compares, compares, exact_verdict, verdicts, with_pairs};
 use super::data::{
     Cell, Cost, Data, Line, OPERATIONS, OPERATIONS_WITHOUT_SCORING, SECONDS, SECONDS_WITHOUT_SCORING, dataset_title,
     percent,

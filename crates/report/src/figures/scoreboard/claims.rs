@@ -3,7 +3,7 @@
 use super::rounds::{self, Kept};
 use super::{Claim, Evidence, Finding, Measure, PublishedDifference, Sources, Unit, Verdict};
 use crate::RunRow;
-use crate::figures::accuracy_vs_time::SAME_COST;
+use crate::figures::costs::SAME_COST;
 use crate::figures::data::{Cell, FULL_SHORT, Line, OPERATIONS, SECONDS, counted};
 use crate::statistics::{Decision, Summary, Test};
 
