@@ -13,6 +13,22 @@ fn next(state: &mut u64) -> u64 {
     *state >> 33
 }
 
+/// All runs are stored, and the process that stored the last one was killed before it collected them, or collects nothing as
+/// the tasks of a cluster: the next command does, though it has nothing to make.
+#[test]
+fn runs_that_others_have_left_are_collected() {
+    let sweep = Sweep::new();
+    sweep.succeed("results", &["--no-figure"]);
+    let runs = sweep.results("results").runs_path();
+    assert!(!runs.exists(), "{} is there already", runs.display());
+    let (stored, cells) = (sweep.finished("results"), sweep.cells("results"));
+    assert_eq!(stored.len(), RUNS);
+    let text = sweep.succeed("results", &[]);
+    assert!(text.contains("all done"), "{text}");
+    assert_eq!(sweep.cells("results"), cells);
+    sweep.assert_equal("results", &stored);
+}
+
 /// Sweeps with one to four workers, any of which is killed again and again: no finished run is lost or made twice, and what
 /// is left in the end is what an undisturbed sweep leaves.
 #[test]

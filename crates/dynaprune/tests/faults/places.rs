@@ -41,6 +41,22 @@ fn a_folder_that_cannot_be_written_is_told_before_any_run() {
     assert!(!text.contains("[ 1/"), "a run was made: {text}");
 }
 
+/// Finished runs that cannot be collected there can be looked at.
+#[test]
+fn a_folder_that_cannot_be_written_is_shown() {
+    let sweep = Sweep::new();
+    sweep.succeed("results", &["--no-figure"]);
+    let output = mounted(
+        &sweep,
+        "mount --bind results results && mount -o remount,bind,ro results",
+    );
+    let text = stderr(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("note: finished runs are not collected: cannot write"), "{text}");
+    assert!(!sweep.results("results").runs_path().exists());
+    assert!(text.contains("\nwrote "), "{text}");
+}
+
 /// The disk is full after some runs: an error that says so, the finished runs are whole, and with room the sweep goes on.
 #[test]
 fn a_full_disk_loses_nothing_that_was_finished() {
