@@ -2,6 +2,7 @@
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The input does not fit the network.
     #[error("network `{network}`: {reason}")]

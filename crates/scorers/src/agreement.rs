@@ -68,10 +68,10 @@ pub fn auc(scores: &[f32], marked: &[bool]) -> Result<f64, Error> {
 }
 
 /// The share of the `k` highest scores that two scores have in common, in `[0, 1]`; independent
-/// scores of N samples share k / N on average.
+/// scores of N samples without ties at the k-th share k / N on average.
 ///
-/// The k highest are those that the method `static` would train on; `seed` breaks ties, in both
-/// scores alike.
+/// The k highest are those that the method `static` would train on. `seed` breaks ties, in both
+/// scores alike, so scores that tie in many samples share more than k / N.
 ///
 /// # Errors
 /// The lists differ in length or hold NaN, or `k` is 0 or more than their length.

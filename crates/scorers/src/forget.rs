@@ -92,14 +92,14 @@ impl ForgetCounter {
         }
     }
 
-    /// What was counted before, by sample: a counter to combine with others.
+    /// What was counted before, by sample: a counter to combine with others. It is not for counting on, since how the last
+    /// presentations went is not among it; a [`ForgetCounter::state`] is.
     ///
     /// # Errors
     /// The lists differ in length.
     pub fn of_counts(events: Vec<u32>, presentations: Vec<u32>, learned: &[bool]) -> Result<Self, Error> {
         check_length("`presentations`", presentations.len(), events.len())?;
         check_length("`learned`", learned.len(), events.len())?;
-        // How its last presentation went is not known, and does not matter to what is counted so far.
         let status = learned.iter().map(|&learned| match learned {
             true => Status::Correct,
             false => Status::NeverLearned,
@@ -129,11 +129,11 @@ impl ForgetCounter {
         }
         for (&index, &correct) in indices.iter().zip(correct) {
             let i = index as usize;
-            self.presentations[i] += 1;
+            self.presentations[i] = self.presentations[i].saturating_add(1);
             self.status[i] = match (self.status[i], correct) {
                 (_, true) => Status::Correct,
                 (Status::Correct, false) => {
-                    self.events[i] += 1;
+                    self.events[i] = self.events[i].saturating_add(1);
                     Status::Forgotten
                 }
                 (status, false) => status,

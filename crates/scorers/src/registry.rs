@@ -18,6 +18,7 @@ pub fn scorer(name: &str) -> Result<&'static ScorerInfo, Error> {
 
 /// A registered scorer.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ScorerInfo {
     /// Its name, `kebab-case`.
     pub name: &'static str,
@@ -31,6 +32,7 @@ pub struct ScorerInfo {
 
 /// An option of a scorer.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct OptionInfo {
     /// Its name, `snake_case`.
     pub name: &'static str,
@@ -65,6 +67,7 @@ pub enum OptionKind {
 
 /// A word that an option may be.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct WordInfo {
     /// The word, `kebab-case`.
     pub word: &'static str,

@@ -7,6 +7,7 @@ use crate::Error;
 
 /// One option of a method.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct OptionInfo {
     /// Its name, `snake_case`.
     pub name: &'static str,

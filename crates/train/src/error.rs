@@ -2,6 +2,7 @@
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The cell names a network that is not registered.
     #[error("unknown network `{name}`, expected one of: {known}")]

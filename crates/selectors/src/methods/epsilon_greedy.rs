@@ -29,6 +29,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: EpsilonGreedy::build,
 };
 
+#[derive(Debug)]
 struct EpsilonGreedy {
     population: Population,
     average: Average,

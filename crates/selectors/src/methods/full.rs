@@ -15,6 +15,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: |setup, _| Ok(Box::new(Full::new(setup)?)),
 };
 
+#[derive(Debug)]
 struct Full {
     samples: u32,
 }

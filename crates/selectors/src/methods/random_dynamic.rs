@@ -27,6 +27,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: RandomDynamic::build,
 };
 
+#[derive(Debug)]
 struct RandomDynamic(Population);
 
 impl RandomDynamic {

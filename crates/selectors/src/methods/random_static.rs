@@ -5,7 +5,8 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 
 /// A uniformly random K-subset, drawn once: the control for every static score.
 ///
-/// The order that K cuts depends on the seed alone, so a smaller K gives a subset of a larger one.
+/// The order that K cuts depends on the seed alone, so without class balance a smaller K gives a subset of a
+/// larger one.
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "random-static",
     family: Family::Static,
@@ -17,6 +18,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: RandomStatic::build,
 };
 
+#[derive(Debug)]
 struct RandomStatic(Population);
 
 impl RandomStatic {

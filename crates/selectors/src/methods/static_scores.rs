@@ -16,6 +16,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: Static::build,
 };
 
+#[derive(Debug)]
 struct Static {
     population: Population,
     scores: Vec<f32>,

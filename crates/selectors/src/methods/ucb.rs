@@ -43,6 +43,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: Ucb::build,
 };
 
+#[derive(Debug)]
 struct Ucb {
     population: Population,
     statistics: AverageAndVariance,

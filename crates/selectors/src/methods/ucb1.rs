@@ -34,6 +34,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: Ucb1::build,
 };
 
+#[derive(Debug)]
 struct Ucb1 {
     population: Population,
     average: ArithmeticMean,
@@ -74,7 +75,7 @@ impl Selector for Ucb1 {
             let count = &mut self.selected[sample as usize];
             *count = count.saturating_add(1);
         }
-        self.rounds += 1;
+        self.rounds = self.rounds.saturating_add(1);
         Ok(selection)
     }
 

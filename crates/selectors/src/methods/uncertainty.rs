@@ -17,6 +17,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     build: Uncertainty::build,
 };
 
+#[derive(Debug)]
 struct Uncertainty {
     population: Population,
     average: Average,
