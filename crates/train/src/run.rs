@@ -195,6 +195,7 @@ impl<'a> Run<'a> {
         dataset: &'a Dataset,
         static_scores: Option<&[f32]>,
     ) -> Result<Self> {
+        check(cell)?;
         let train = training_samples(cell, dataset)?;
         let test = subset(cell, dataset, &dataset.test.labels, cell.dataset.test_samples, "test")?;
         Pruning::check(cell, train.len(), static_scores)?;
@@ -521,6 +522,32 @@ impl<'a> Run<'a> {
             + total.evaluation_seconds
             + total.other_seconds;
         self.record
+    }
+}
+
+/// Refuses numbers with which the loop would not end or not begin. What recipes and profiles give is checked before; a cell
+/// may also come from elsewhere.
+fn check(cell: &Cell) -> Result<()> {
+    let wrong = |part: &str, option: &str, found: String, expected: &str| {
+        Err(Error::Option {
+            name: part.to_owned(),
+            option: option.to_owned(),
+            reason: format!("expected {expected}, found {found}"),
+        })
+    };
+    if !(0.0..1.0).contains(&cell.pruned_fraction) {
+        let found = cell.pruned_fraction.to_string();
+        return wrong("cell", "pruned_fraction", found, "a number from 0 to below 1");
+    }
+    let numbers = [
+        ("training", "epochs", Some(cell.training.epochs)),
+        ("training", "batch_size", Some(cell.training.batch_size)),
+        ("training", "evaluate_every", Some(cell.training.evaluate_every)),
+        ("selection", "selection_period", cell.selection.selection_period),
+    ];
+    match numbers.into_iter().find(|(_, _, number)| *number == Some(0)) {
+        Some((part, option, _)) => wrong(part, option, "0".to_owned(), "at least 1"),
+        None => Ok(()),
     }
 }
 

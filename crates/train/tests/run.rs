@@ -281,6 +281,23 @@ fn what_does_not_fit_is_refused() {
         refused(&none),
         "data set `digits`: none of 10 samples are kept at s = 0.999"
     );
+    let changed = |change: fn(&mut Cell)| {
+        let mut cell = cell("ucb", 0.5);
+        change(&mut cell);
+        refused(&cell)
+    };
+    assert_eq!(
+        changed(|cell| cell.selection.selection_period = Some(0)),
+        "option `selection_period` of `selection`: expected at least 1, found 0"
+    );
+    assert_eq!(
+        changed(|cell| cell.training.epochs = 0),
+        "option `epochs` of `training`: expected at least 1, found 0"
+    );
+    assert_eq!(
+        changed(|cell| cell.pruned_fraction = f64::NAN),
+        "option `pruned_fraction` of `cell`: expected a number from 0 to below 1, found NaN"
+    );
 }
 
 /// Rounds begin with epochs 1, 3 and 5 as users count them; the first is drawn without scores.
