@@ -77,12 +77,15 @@ impl Summary {
     /// The two-sided p-value of Student's t-test of the hypothesis that the true mean is `null`, not adjusted. For paired
     /// differences and `null = 0` it is the paired t-test.
     ///
-    /// `None` if there is no test: for n = 1, and if all values are equal. Accuracies are counts over a test set, so a few
-    /// differences can be equal by chance, which the test would take for certainty.
+    /// `None` if there is no test: for n = 1, if all values are equal, and if one is not finite. Accuracies are counts over a
+    /// test set, so a few differences can be equal by chance, which the test would take for certainty.
     #[must_use]
     pub fn p_value(&self, null: f64) -> Option<f64> {
         let std = self.std?;
         let distance = (self.mean - null).abs();
+        if !(std.is_finite() && distance.is_finite()) {
+            return None;
+        }
         if std <= NO_SPREAD * distance.max(self.mean.abs()) {
             return None;
         }
@@ -274,6 +277,16 @@ mod tests {
             Summary::of(&[1.0, 2.5]).unwrap().p_value(0.0).unwrap(),
             0.2577621168183132,
         );
+    }
+
+    #[test]
+    fn what_is_not_finite_is_not_tested() {
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let summary = Summary::of(&[wrong, 1.0, 2.0]).unwrap();
+            assert_eq!(summary.p_value(0.0), None);
+            assert_eq!(Test::family(&[(summary, 0.0)])[0].decision(), Decision::Undecided);
+        }
+        assert_eq!(Summary::of(&[1.0, 2.0]).unwrap().p_value(f64::NAN), None);
     }
 
     /// A p-value below 0.05 and an interval without the value tested against are the same thing.
