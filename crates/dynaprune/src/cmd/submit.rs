@@ -121,6 +121,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         seeds: args.seeds,
     };
     let grid = Grid::load(&request, &workspace, &places.results, places.data.clone())?;
+    let asks = args.gpus_per_task.is_some() || !args.sbatch.is_empty() || args.device == Device::Cpu;
+    if grid.profile.needs_cuda && !asks {
+        let message = format!("profile `{}` is for GPUs, and no task asks for one", grid.profile.name);
+        let hint = "`--gpus-per-task 1`, or an option of the cluster's own, as in `--sbatch=--gres=gpu:1`";
+        return Err(BadInput::new(message).hint(hint).into());
+    }
     let mut left_out = LeftOut::default();
     if args.scheduler == Scheduler::Slurm {
         left_out.queued = with_a_task(&places.results, &grid)?;

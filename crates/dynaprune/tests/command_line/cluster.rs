@@ -307,6 +307,38 @@ fn what_makes_no_sense_is_refused() {
     );
 }
 
+/// Each task would end at once for want of a GPU.
+#[test]
+fn a_profile_for_gpus_is_submitted_with_some() {
+    let folder = with_slurm();
+    let profile = format!("needs_cuda = true\n{PROFILE}");
+    folder.write("experiments/profiles/big.toml", &profile);
+    let submit = |options: &[&str]| {
+        let words = [
+            "submit",
+            "tiny",
+            "--profile",
+            "big",
+            "--scheduler",
+            "slurm",
+            "--dry-run",
+        ];
+        folder.run_with_commands("bin", &[&words, options].concat())
+    };
+    let outcome = submit(&[]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    let expected = "error: profile `big` is for GPUs, and no task asks for one\n\nhint: `--gpus-per-task 1`, or ";
+    assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
+    for options in [
+        &["--gpus-per-task", "1"][..],
+        &["--sbatch=--gres=gpu:1"],
+        &["--device", "cpu"],
+    ] {
+        let outcome = submit(options);
+        assert_eq!(outcome.code, Some(0), "{options:?}: {}", outcome.stderr);
+    }
+}
+
 #[test]
 fn without_slurm_nothing_is_submitted() {
     let folder = Folder::new();
