@@ -352,7 +352,9 @@ fn make_runs(
     if to_do == 0 {
         // Tasks that draw nothing have made them, or a process that was killed before it came to this. Results that cannot be
         // written can be looked at.
-        if !args.no_figure && let Err(error) = results.collect() {
+        if !args.no_figure
+            && let Err(error) = results.collect()
+        {
             tell(args, || format!("note: finished runs are not collected: {error}"));
         }
         return Ok(Vec::new());

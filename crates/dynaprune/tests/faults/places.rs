@@ -52,7 +52,10 @@ fn a_folder_that_cannot_be_written_is_shown() {
     );
     let text = stderr(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("note: finished runs are not collected: cannot write"), "{text}");
+    assert!(
+        text.contains("note: finished runs are not collected: cannot write"),
+        "{text}"
+    );
     assert!(!sweep.results("results").runs_path().exists());
     assert!(text.contains("\nwrote "), "{text}");
 }
