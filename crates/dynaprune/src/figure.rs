@@ -2,15 +2,17 @@
 
 use crate::library::Library;
 use crate::rows::method_label;
-use crate::score_store::{self, ScoreStore};
+use crate::score_store::ScoreStore;
 use anyhow::Result;
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{
-    FIGURES, FigureInput, History, Planned, Rendered, Results, SampleImage, Setting, StaticRanking,
+    FIGURES, FigureInput, History, Planned, Rendered, Results, SampleImage, ScoreRow, Setting, StaticSet,
 };
+use dynaprune_selectors::{Options, Setup, method};
 use dynaprune_spec::{Cell, DatasetSpec, Profile, Recipe, ScoreSpec, Value};
 use dynaprune_train::{traced_positions, training_samples};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The kinds of figure there are.
 pub(crate) fn kinds() -> Vec<String> {
@@ -95,23 +97,27 @@ impl Figure<'_> {
             ..History::default()
         };
         let mut datasets: Vec<&DatasetSpec> = Vec::new();
+        let mut tables: Vec<(PathBuf, Vec<ScoreRow>)> = Vec::new();
         for cell in self.cells {
             if !datasets.contains(&&cell.dataset) {
                 datasets.push(&cell.dataset);
             }
-            let label = method_label(cell, self.profile);
-            let is_known = |ranking: &StaticRanking| (&ranking.dataset, &ranking.label) == (&cell.dataset.name, &label);
             let Some(spec) = ScoreSpec::of(cell).filter(|spec| self.store.has(spec)) else {
                 continue;
             };
-            if !history.static_rankings.iter().any(is_known) {
-                let (scored, _) = score_store::read(&self.store.table_path(&spec))?;
-                history.static_rankings.push(StaticRanking {
-                    dataset: cell.dataset.name.clone(),
-                    label,
-                    scores: scored.table.scores,
-                });
+            let path = self.store.table_path(&spec);
+            if tables.last().is_none_or(|(of, _)| *of != path) {
+                tables.push((path.clone(), ScoreRow::read(&path)?));
             }
+            let rows = tables.last().map_or(&[][..], |(_, rows)| rows);
+            history.static_sets.push(StaticSet {
+                dataset: cell.dataset.name.clone(),
+                label: method_label(cell, self.profile),
+                pruned_fraction: cell.pruned_fraction,
+                seed: cell.seed,
+                train_samples: rows.len() as u32,
+                selected: static_set(cell, rows)?,
+            });
         }
         for dataset in datasets {
             if library.has(&dataset.name)? {
@@ -122,6 +128,21 @@ impl Figure<'_> {
         }
         Ok(history)
     }
+}
+
+/// What a cell keeps of the samples of its score table.
+fn static_set(cell: &Cell, rows: &[ScoreRow]) -> Result<Vec<u32>> {
+    let scores: Vec<f32> = rows.iter().map(|row| row.score).collect();
+    let labels: Vec<u16> = rows.iter().map(|row| row.label as u16).collect();
+    let setup = Setup {
+        samples: rows.len(),
+        seed: cell.seed,
+        labels: cell.selection.class_balance.then_some(&*labels),
+        static_scores: Some(&scores),
+        ..Setup::default()
+    };
+    let mut selector = method(&cell.method.name)?.build(&setup, &Options::new())?;
+    Ok(selector.select(cell.kept(rows.len()), 0)?)
 }
 
 /// The samples that runs on `spec` trace, as pictures.

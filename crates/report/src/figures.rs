@@ -38,7 +38,7 @@ use crate::{EpochRow, Error, RunRow};
 pub use agreement::{Agreement, AgreementInput, Published, ScoreColumn};
 use data::Data;
 pub(crate) use data::count;
-pub use history::{History, SampleImage, StaticRanking};
+pub use history::{History, SampleImage, StaticSet};
 use numbers::Numbers;
 pub(crate) use page::{ORIGIN, scale as scale_note};
 pub use sheet::FigureFiles;

@@ -57,6 +57,6 @@ pub mod statistics;
 pub use error::Error;
 pub use figures::{
     Agreement, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published, Rendered,
-    SampleImage, ScoreColumn, Setting, StaticRanking,
+    SampleImage, ScoreColumn, Setting, StaticSet,
 };
 pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow};

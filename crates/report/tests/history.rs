@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use dynaprune_report::{
-    Error, FigureFiles, FigureInput, History, Planned, RunRow, SelectionRow, Setting, StaticRanking, TraceRow,
+    Error, FigureFiles, FigureInput, History, Planned, RunRow, SelectionRow, Setting, StaticSet, TraceRow,
 };
 use made_up::Grid;
 use made_up::history::FIGURES;
@@ -134,27 +134,30 @@ fn counts_are_those_of_the_rounds_after_the_first() {
 #[test]
 fn overlaps_are_those_of_the_sets() {
     let mut case = Case::by_hand("ucb", &SETS);
-    let ranking = |label: &str, scores: [f32; 10]| StaticRanking {
+    let set = |label: &str, seed: u64, selected: [u32; 5]| StaticSet {
         dataset: "cifar10".to_owned(),
         label: label.to_owned(),
-        scores: scores.to_vec(),
+        pruned_fraction: 0.5,
+        seed,
+        train_samples: 10,
+        selected: selected.to_vec(),
     };
-    let inf = f32::INFINITY;
-    case.history.static_rankings = vec![
-        // Keeps 9, 0 and, of those with 2, the first three: 1, 2 and 3.
-        ranking("forget", [3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.0, 0.0, inf]),
-        ranking("el2n@10", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]),
+    case.history.static_sets = vec![
+        // Another seed's is not looked at.
+        set("forget", 1, [5, 6, 7, 8, 9]),
+        set("forget", 0, [0, 1, 2, 3, 9]),
+        set("el2n@10", 0, [5, 6, 7, 8, 9]),
     ];
     let [page, csv, svg] = case.texts("turnover");
     // Successive sets have 4 of 6 samples in common; two random ones 5 / (20 - 5) of them.
     contains(
         &page,
         &[
-            "\n| ucb | 50 % | 1 | 0.667 | 0.667 | +0.000 (n = 1: no interval, undecided) | 0.667 | 0.333 |\n",
-            "\n| forget | ucb | 0.800 | 0.400 | −0.400 (n = 1: no interval, undecided) | 0.650 | 0.500 |\n",
-            "\n| el2n@10 | ucb | 0.000 | 0.600 | +0.600 (n = 1: no interval, undecided) | 0.300 | 0.500 |\n",
-            "\n- `ucb` at s = 50 %: of its last kept set, 40.0 % were in its first; two random sets share 50.0 % \
-             (n = 1: no interval, undecided).\n",
+            "\n| ucb | 50 % | 1 | 0.667 | 0.667 | +0.000, undecided (n = 1) | 0.667 | 0.333 |\n",
+            "\n| forget | ucb | 50 % | 1 | 0.800 | 0.400 | −0.400, undecided (n = 1) | 0.650 | 0.500 |\n",
+            "\n| el2n@10 | ucb | 50 % | 1 | 0.000 | 0.600 | +0.600, undecided (n = 1) | 0.300 | 0.500 |\n",
+            "\n- `ucb` at s = 50 %: of its last kept set, 40.0 % were in its first (n = 1); two random sets share 50.0 %, \
+             undecided (n = 1).\n",
         ],
     );
     assert_eq!(csv.lines().count(), 1 + 3 + 4 + 4);
@@ -175,15 +178,23 @@ fn intervals_decide_at_several_seeds() {
         line("| random-dynamic | 70 % | 6 |").contains(", undecided |"),
         "{page}"
     );
-    contains(&line("- `ucb` at s = 70 %"), &["(more than random)"]);
+    contains(
+        &line("- `ucb` at s = 70 %"),
+        &["(n = 6); two random sets share 30.0 % (p = 0.008), more than random."],
+    );
+    // Changes of the two methods in four panels, and what is left of their first sets.
+    contains(
+        &page,
+        &["adjusted with Holm's method for the 10 comparisons tested here"],
+    );
     contains(&line("| forget | ucb |"), &[" ± "]);
     assert!(csv.lines().skip(1).all(|row| row.contains(",0.7,")), "{csv}");
 }
 
 #[test]
-fn static_methods_give_rankings_and_no_lines() {
+fn static_methods_give_sets_and_no_lines() {
     let mut case = Case::made_up(&["forget", "el2n@10", "ucb"], 1);
-    case.history.static_rankings.retain(|ranking| ranking.label == "forget");
+    case.history.static_sets.retain(|set| set.label == "forget");
     let [page, csv, svg] = case.texts("turnover");
     let note = "No table of scores yet, so no panel, for el2n@10 (CIFAR-10).";
     contains(&page, &[note]);

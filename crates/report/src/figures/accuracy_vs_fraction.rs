@@ -64,8 +64,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         }
     }
 
-    let shown = |dataset: &str| data.pruned_fractions(dataset);
-    let tables = [
+    let mut tables = vec![
         Against {
             reference: "random-static",
             counts: &|line| line.method != FULL_SHORT,
@@ -79,19 +78,25 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             counts: &|_| true,
         },
     ];
-    let mut text = findings::comparisons(data, &tables, shown);
-    // A static set counted from a dynamic run is to be held against that run: a family of its own.
-    for (label, counted) in data
+    // A static set counted from a dynamic run is to be held against that run.
+    let mut pairs: Vec<(&str, &str)> = data
         .lines
         .iter()
         .filter_map(|line| Some((line.label, counted(line.label)?)))
-    {
-        let against = Against {
-            reference: counted,
-            counts: &|line| line.label == label,
-        };
-        text += &findings::comparisons(data, &[against], shown);
-    }
+        .collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let is_counted: Vec<_> = pairs
+        .iter()
+        .map(|(label, _)| move |line: &Line| line.label == *label)
+        .collect();
+    tables.extend(
+        pairs
+            .iter()
+            .zip(&is_counted)
+            .map(|((_, reference), counts)| Against { reference, counts }),
+    );
+    let text = findings::comparisons(data, &tables, |dataset| data.pruned_fractions(dataset));
     Ok(Drawing {
         scene: Some(scene),
         findings: text,

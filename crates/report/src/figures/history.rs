@@ -11,21 +11,27 @@ pub struct History {
     pub selections: Vec<SelectionRow>,
     /// Rows of `traces.parquet`; those of runs that were not planned are ignored.
     pub traces: Vec<TraceRow>,
-    /// The scores made before training that kept sets are compared with.
-    pub static_rankings: Vec<StaticRanking>,
+    /// What methods that choose once keep, for kept sets to be compared with.
+    pub static_sets: Vec<StaticSet>,
     /// The traced samples as pictures.
     pub images: Vec<SampleImage>,
 }
 
-/// A score of every sample, made before training.
+/// The samples that a run keeps by a score made before training.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StaticRanking {
+pub struct StaticSet {
     /// The data set's registered name.
     pub dataset: String,
     /// As in legends: `el2n@10`.
     pub label: String,
-    /// By position; the highest are kept.
-    pub scores: Vec<f32>,
+    /// The share of the samples that the run leaves out.
+    pub pruned_fraction: f64,
+    /// The run's seed, which decides between equal scores.
+    pub seed: u64,
+    /// The number of samples that it chose from.
+    pub train_samples: u32,
+    /// The positions kept.
+    pub selected: Vec<u32>,
 }
 
 /// A training image.

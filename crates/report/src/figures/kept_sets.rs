@@ -279,7 +279,7 @@ mod tests {
     use crate::figures::data::Data;
     use crate::figures::tests::check_texts;
     use crate::figures::{FIGURES, FigureInput, History};
-    use crate::made_up::history::{FIGURES as KINDS, images, kept_and_traced, planned, rankings};
+    use crate::made_up::history::{FIGURES as KINDS, images, kept_and_traced, planned, static_sets};
     use crate::made_up::{self, Grid};
     use crate::{Planned, RunRow};
 
@@ -329,7 +329,7 @@ mod tests {
                 let mut history = kept_and_traced(&runs);
                 for with_more in [false, true] {
                     if with_more {
-                        history.static_rankings = rankings(&runs, &long);
+                        history.static_sets = static_sets(&runs, &long);
                         history.images = images(&runs);
                         // Results and records are missing: long notes.
                         history.selections.retain(|row| row.run_id.as_bytes()[3] % 3 != 0);

@@ -5,17 +5,17 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, continued, dataset_title, joined, percent};
+use super::data::{Data, continued, count, dataset_title, joined, percent};
 use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent};
 use super::numbers::{self, Numbers};
-use super::{Drawing, FigureKind, StaticRanking, findings, over_epochs};
+use super::{Drawing, FigureKind, StaticSet, findings, over_epochs};
 use crate::plot::axes::{Axis, Panel};
 use crate::plot::fonts;
 use crate::plot::layout;
 use crate::plot::legend::{Legend, Sample};
 use crate::plot::scene::Scene;
 use crate::plot::theme::{LABEL_SIZE, REFERENCE};
-use crate::statistics::Summary;
+use crate::statistics::{Decision, LEVEL, Summary, Test};
 use crate::{Error, SelectionRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
@@ -45,8 +45,9 @@ const COLUMNS: [&str; 11] = [
 enum Compared<'a> {
     /// The kept set before it, by Jaccard's index.
     Previous,
-    /// The set of the same size that a static score keeps, by the share of the kept set that it has too.
-    Ranking(&'a StaticRanking),
+    /// The set that the method called `label` keeps at the same pruned fraction with the same seed, by the share of the kept
+    /// set that it has too.
+    Static { label: &'a str, sets: &'a [StaticSet] },
 }
 
 /// A method's overlap at the first epoch trained on each kept set.
@@ -62,7 +63,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     let notes: Vec<String> = recorded
         .gaps("the kept sets")
         .into_iter()
-        .chain(without_ranking(data, &recorded))
+        .chain(without_set(data, &recorded))
         .collect();
     let mut words = data.words();
     let fractions = joined(
@@ -126,14 +127,13 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     })
 }
 
-/// The planned scores that no ranking is there for.
-fn without_ranking(data: &Data, recorded: &Recorded) -> Option<String> {
+/// The planned scores that no kept set is there for.
+fn without_set(data: &Data, recorded: &Recorded) -> Option<String> {
     let datasets = recorded.datasets();
-    let rankings = &data.input.history.static_rankings;
+    let sets = &data.input.history.static_sets;
     let lacks = data.input.planned.iter().filter(|planned| {
-        let is_there =
-            |ranking: &StaticRanking| (&ranking.dataset, &ranking.label) == (&planned.dataset, &planned.method_label);
-        planned.method == "static" && datasets.contains(&&*planned.dataset) && !rankings.iter().any(is_there)
+        let is_there = |set: &StaticSet| (&set.dataset, &set.label) == (&planned.dataset, &planned.method_label);
+        planned.method == "static" && datasets.contains(&&*planned.dataset) && !sets.iter().any(is_there)
     });
     let named = lacks.map(|planned| format!("{} ({})", planned.method_label, dataset_title(&planned.dataset)));
     let named = joined(named).replace(" / ", ", ");
@@ -156,15 +156,19 @@ fn legend(data: &Data, recorded: &Recorded, has_bands: bool) -> Legend {
 
 /// The curves of a data set, by panel.
 fn curves<'a>(data: &'a Data<'a>, recorded: &'a Recorded<'a>, dataset: &str) -> Vec<Vec<Curve<'a>>> {
-    let rankings = data.input.history.static_rankings.iter();
-    let rankings = rankings
-        .filter(|ranking| ranking.dataset == dataset)
-        .map(Compared::Ranking);
+    let sets = &*data.input.history.static_sets;
+    let mut labels: Vec<&str> = Vec::new();
+    for set in sets.iter().filter(|set| set.dataset == dataset) {
+        if !labels.contains(&&*set.label) {
+            labels.push(&set.label);
+        }
+    }
+    let statics = labels.into_iter().map(|label| Compared::Static { label, sets });
     let panel = |compared: Compared<'a>| -> Vec<Curve<'a>> {
         let groups = recorded.groups_of(dataset).filter(|group| compared.fits(group));
         groups.map(|group| Curve::of(group, compared)).collect()
     };
-    let panels = std::iter::once(Compared::Previous).chain(rankings).map(panel);
+    let panels = std::iter::once(Compared::Previous).chain(statics).map(panel);
     panels
         .enumerate()
         .filter(|(index, panel)| *index == 0 || !panel.is_empty())
@@ -172,34 +176,49 @@ fn curves<'a>(data: &'a Data<'a>, recorded: &'a Recorded<'a>, dataset: &str) -> 
         .collect()
 }
 
-impl Compared<'_> {
-    fn name(&self) -> &str {
+impl<'a> Compared<'a> {
+    fn name(&self) -> &'a str {
         match self {
             Self::Previous => "previous",
-            Self::Ranking(ranking) => &ranking.label,
+            Self::Static { label, .. } => label,
         }
     }
 
     fn heading(&self) -> String {
         match self {
             Self::Previous => "With the kept set before".to_owned(),
-            Self::Ranking(ranking) => format!("With the static set of {}", ranking.label),
+            Self::Static { label, .. } => format!("With the static set of {label}"),
         }
     }
 
     fn axis(&self) -> &'static str {
         match self {
             Self::Previous => "Overlap: in both / in either set",
-            Self::Ranking(_) => "Overlap: share of the kept set",
+            Self::Static { .. } => "Overlap: share of the kept set",
         }
     }
 
-    /// Whether it speaks of the same samples.
+    /// Whether there is something to compare each run with, among the same samples.
     fn fits(&self, group: &Group) -> bool {
         match self {
             Self::Previous => true,
-            Self::Ranking(ranking) => ranking.scores.len() == group.samples() as usize,
+            Self::Static { .. } => group.runs.iter().all(|chosen| {
+                let set = self.set_of(chosen);
+                set.is_some_and(|set| set.train_samples == group.samples() && !set.selected.is_empty())
+            }),
         }
+    }
+
+    /// The static set of a run's seed and pruned fraction.
+    fn set_of(&self, chosen: &Chosen) -> Option<&'a StaticSet> {
+        let Self::Static { label, sets } = self else {
+            return None;
+        };
+        let planned = chosen.planned;
+        sets.iter().find(|set| {
+            (&*set.label, &set.dataset, set.seed) == (*label, &planned.dataset, planned.seed)
+                && set.pruned_fraction == planned.pruned_fraction
+        })
     }
 
     /// What two independent random sets of K out of N samples have in common: the share K / N of either, and so, with the
@@ -208,7 +227,7 @@ impl Compared<'_> {
         let (kept, samples) = (f64::from(group.kept()), f64::from(group.samples()));
         match self {
             Self::Previous => kept / (2.0 * samples - kept),
-            Self::Ranking(_) => kept / samples,
+            Self::Static { .. } => kept / samples,
         }
     }
 
@@ -219,15 +238,19 @@ impl Compared<'_> {
                 let pairs = chosen.rounds.windows(2);
                 pairs.map(|pair| (pair[1].epoch, pair[1].jaccard(pair[0]))).collect()
             }
-            Self::Ranking(ranking) => {
-                let Some(first) = chosen.rounds.first() else {
+            Self::Static { .. } => {
+                let (Some(first), Some(set)) = (chosen.rounds.first(), self.set_of(chosen)) else {
                     return Vec::new();
                 };
-                let top = SelectionRow {
-                    selected: SelectionRow::bits(&top(&ranking.scores, first.kept_samples), ranking.scores.len()),
+                let fixed = SelectionRow {
+                    selected: SelectionRow::bits(&set.selected, set.train_samples as usize),
                     ..(*first).clone()
                 };
-                chosen.rounds.iter().map(|set| (set.epoch, shared(set, &top))).collect()
+                chosen
+                    .rounds
+                    .iter()
+                    .map(|set| (set.epoch, shared(set, &fixed)))
+                    .collect()
             }
         }
     }
@@ -236,19 +259,6 @@ impl Compared<'_> {
 /// The share of a set that another has too.
 fn shared(set: &SelectionRow, other: &SelectionRow) -> f64 {
     f64::from(set.common(other)) / f64::from(set.kept_samples)
-}
-
-/// The positions of the `kept` highest scores; infinity is the highest, and of equal scores the earlier position comes first.
-fn top(scores: &[f32], kept: u32) -> Vec<u32> {
-    let key = |position: u32| match scores[position as usize] {
-        score if score.is_nan() => f32::NEG_INFINITY,
-        // Both zeros are equal.
-        score => score + 0.0,
-    };
-    let mut positions: Vec<u32> = (0..scores.len() as u32).collect();
-    positions.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
-    positions.truncate(kept as usize);
-    positions
 }
 
 impl<'a> Curve<'a> {
@@ -313,125 +323,150 @@ fn statements(recorded: &Recorded, panels: &[Vec<Vec<Curve>>], notes: &[String])
     for note in notes {
         let _ = writeln!(text, "**{note}**\n");
     }
+    // In the order in which the tables below ask for them.
+    let mut members: Vec<(Summary, f64)> = Vec::new();
+    for panels in panels {
+        members.extend(panels.iter().flatten().filter_map(|curve| Some((curve.change()?, 0.0))));
+        if let Some(first) = panels.iter().flatten().next() {
+            members.extend(persistent(recorded, first.group.line.dataset).map(|(_, shared, random)| (shared, random)));
+        }
+    }
+    let mut tests = Test::family(&members).into_iter();
+    let tested = tests.as_slice().iter().filter(|test| test.adjusted_p.is_some()).count();
+    let decided = match tested {
+        0 => "One seed has no interval and decides nothing.".to_owned(),
+        _ => format!(
+            "What rises or falls, or is more or less than random, is decided by p, of the t-test, adjusted with Holm's method for \
+             the {} tested here: it has to be below {LEVEL}.",
+            count(tested, "comparison")
+        ),
+    };
     let _ = writeln!(
         text,
-        "Means over the seeds ± half of the 95 % t interval, not adjusted for the number of comparisons. {COUNTED}: \
-         {NOT_COUNTED}.\n"
+        "Means over n seeds ± half of the 95 % t interval of that mean alone. {decided} {COUNTED}: {NOT_COUNTED}.\n"
     );
     for panels in panels {
-        let Some((successive, rankings)) = panels.split_first() else {
+        let Some((successive, statics)) = panels.split_first() else {
             continue;
         };
         let Some(first) = successive.first() else { continue };
-        let dataset = dataset_title(first.group.line.dataset);
-        text += &turnover_table(dataset, successive);
-        text += &static_table(dataset, rankings);
-        text += &persistence(recorded, first.group.line.dataset);
+        let dataset = first.group.line.dataset;
+        text += &turnover_table(dataset_title(dataset), successive, &mut tests);
+        text += &static_table(dataset_title(dataset), statics, &mut tests);
+        text += &persistence(recorded, dataset, &mut tests);
     }
     text
 }
 
-fn turnover_table(dataset: &str, curves: &[Curve]) -> String {
+fn turnover_table(dataset: &str, curves: &[Curve], tests: &mut impl Iterator<Item = Test>) -> String {
     let mut text = format!(
         "{dataset}: overlap of each kept set with the one before (samples in both over samples in either). *Late*: mean over the \
          last quarter of the epochs. *Random*: two independent random sets of this size, about K / (2N − K).\n\n\
          | method | s | n | first | last | last − first | late | random |\n|---|---|---|---|---|---|---|---|\n"
     );
     for curve in curves {
-        let group = curve.group;
-        let at = |point: Option<&(u32, Summary)>| cell(point.map(|(_, summary)| *summary));
         let late = curve.mean(|epoch, epochs| 4 * epoch > 3 * epochs);
-        let _ = writeln!(
-            text,
-            "| {} | {} % | {} | {} | {} | {} | {} | {:.3} |",
-            group.line.label,
-            percent(group.pruned_fraction),
-            group.runs.len(),
-            at(curve.points.first()),
-            at(curve.points.last()),
-            curve.change().map_or_else(|| "?".to_owned(), |change| verdict(&change)),
-            cell(late),
-            curve.compared.expected(group),
-        );
+        let _ = writeln!(text, "| {} | {} |", curve.group.line.label, row(curve, tests, late));
     }
     text.push('\n');
     text
 }
 
-/// A change and what it decides: `+0.120 ± 0.040, rises`.
-fn verdict(change: &Summary) -> String {
-    let mean = format!("{:+.3}", change.mean).replace('-', "−");
-    match change.interval() {
-        None => format!("{mean} (n = 1: no interval, undecided)"),
-        Some((low, high)) => {
-            let word = match (low > 0.0, high < 0.0) {
-                (true, _) => "rises",
-                (_, true) => "falls",
-                _ => "undecided",
-            };
-            format!("{mean} ± {:.3}, {word}", (high - low) / 2.0)
-        }
-    }
+/// A curve's cells from s to random; `mean` is one of them.
+fn row(curve: &Curve, tests: &mut impl Iterator<Item = Test>, mean: Option<Summary>) -> String {
+    let group = curve.group;
+    let at = |point: Option<&(u32, Summary)>| cell(point.map(|(_, summary)| *summary));
+    let change = curve.change().and_then(|_| tests.next());
+    format!(
+        "{} % | {} | {} | {} | {} | {} | {:.3}",
+        percent(group.pruned_fraction),
+        group.runs.len(),
+        at(curve.points.first()),
+        at(curve.points.last()),
+        change.map_or_else(|| "?".to_owned(), |change| verdict(&change)),
+        cell(mean),
+        curve.compared.expected(group),
+    )
+}
+
+/// A change and what it decides: `+0.120 ± 0.040 (p = 0.012), rises`.
+fn verdict(change: &Test) -> String {
+    let mean = format!("{:+.3}", change.summary.mean).replace('-', "−");
+    let half_width = change.summary.half_width;
+    let half_width = half_width.map_or_else(String::new, |half_width| format!(" ± {half_width:.3}"));
+    format!("{mean}{half_width}{}", decided(change, ["rises", "falls"]))
+}
+
+/// What a test decides, its p-value before it: `above` or `below` in the figure's words.
+fn decided(test: &Test, [above, below]: [&str; 2]) -> String {
+    let p = test
+        .adjusted_p
+        .map_or_else(String::new, |p| format!(" ({})", findings::p_value(p)));
+    let word = match test.decision() {
+        Decision::Above => above,
+        Decision::Below => below,
+        Decision::Undecided => test.verdict(),
+    };
+    format!("{p}, {word}")
 }
 
 fn cell(summary: Option<Summary>) -> String {
     summary.map_or_else(|| "?".to_owned(), |summary| findings::with_half_width(&summary, 3))
 }
 
-fn static_table(dataset: &str, panels: &[Vec<Curve>]) -> String {
+fn static_table(dataset: &str, panels: &[Vec<Curve>], tests: &mut impl Iterator<Item = Test>) -> String {
     if panels.is_empty() {
         return String::new();
     }
     let mut text = format!(
-        "{dataset}: share of each kept set that is also among the K samples of the highest static score; of equal scores the \
-         first by position are taken. *Mean*: over all rounds. *Random*: K / N.\n\n\
-         | score | method | first | last | last − first | mean | random |\n|---|---|---|---|---|---|---|\n"
+        "{dataset}: share of each kept set that is also in the set that the static score keeps with the same seed: the K samples \
+         of the highest score, and of equal scores those that the seed draws. *Mean*: over all rounds. *Random*: K / N.\n\n\
+         | score | method | s | n | first | last | last − first | mean | random |\n|---|---|---|---|---|---|---|---|---|\n"
     );
     for curve in panels.iter().flatten() {
-        let at = |point: Option<&(u32, Summary)>| cell(point.map(|(_, summary)| *summary));
+        let (score, label) = (curve.compared.name(), curve.group.line.label);
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {:.3} |",
-            curve.compared.name(),
-            curve.group.line.label,
-            at(curve.points.first()),
-            at(curve.points.last()),
-            curve.change().map_or_else(|| "?".to_owned(), |change| verdict(&change)),
-            cell(curve.mean(|_, _| true)),
-            curve.compared.expected(curve.group),
+            "| {score} | {label} | {} |",
+            row(curve, tests, curve.mean(|_, _| true))
         );
     }
     text.push('\n');
     text
 }
 
+/// The groups with more than one round: how much of the last kept set was in the first one, and how much two random sets
+/// have in common, in percent.
+fn persistent<'a>(
+    recorded: &'a Recorded<'a>,
+    dataset: &'a str,
+) -> impl Iterator<Item = (&'a Group<'a>, Summary, f64)> + 'a {
+    let groups = recorded.groups_of(dataset).filter(|group| group.rounds() > 1);
+    groups.map(|group| {
+        let of_run = |chosen: &Chosen| match (chosen.rounds.first(), chosen.rounds.last()) {
+            (Some(first), Some(last)) => shared(last, first),
+            _ => f64::NAN,
+        };
+        (group, in_percent(&group.summary(of_run)), 100.0 * group.kept_share())
+    })
+}
+
 /// How much of the last kept set was in the first one.
-fn persistence(recorded: &Recorded, dataset: &str) -> String {
+fn persistence(recorded: &Recorded, dataset: &str, tests: &mut impl Iterator<Item = Test>) -> String {
     let mut text = format!(
         "{}: the last kept set beside the first that counts. A static property of the data set would make them the same \
          (100 %).\n\n",
         dataset_title(dataset)
     );
-    for group in recorded.groups_of(dataset).filter(|group| group.rounds() > 1) {
-        let of_run = |chosen: &Chosen| match (chosen.rounds.first(), chosen.rounds.last()) {
-            (Some(first), Some(last)) => shared(last, first),
-            _ => f64::NAN,
-        };
-        let shared = group.summary(of_run);
-        let random = 100.0 * group.kept_share();
-        let in_percent = in_percent(&shared);
-        let verdict = match in_percent.interval() {
-            None => "n = 1: no interval, undecided",
-            Some((low, _)) if low > random => "more than random",
-            Some((_, high)) if high < random => "fewer than random",
-            Some(_) => "undecided",
-        };
+    for ((group, shared, random), test) in persistent(recorded, dataset).zip(tests) {
         let _ = writeln!(
             text,
-            "- `{}` at s = {} %: of its last kept set, {} % were in its first; two random sets share {random:.1} % ({verdict}).",
+            "- `{}` at s = {} %: of its last kept set, {} % were in its first (n = {}); two random sets share {random:.1} %{}.",
             group.line.label,
             percent(group.pruned_fraction),
-            findings::with_half_width(&in_percent, 1),
+            findings::with_half_width(&shared, 1),
+            shared.n,
+            decided(&test, ["more than random", "fewer than random"]),
         );
     }
     text.push('\n');
@@ -452,25 +487,23 @@ fn numbers<'a>(curve: &'a Curve) -> impl Iterator<Item = Vec<String>> + 'a {
 
 #[cfg(test)]
 mod tests {
-    use super::{top, verdict};
-    use crate::statistics::Summary;
+    use super::verdict;
+    use crate::statistics::{Summary, Test};
 
     #[test]
-    fn the_highest_scores_are_kept_and_ties_go_to_the_first() {
-        let scores = [1.0, f32::INFINITY, 0.5, 1.0, f32::NAN, -0.0, 0.0, 1.0];
-        assert_eq!(top(&scores, 1), [1]);
-        assert_eq!(top(&scores, 3), [1, 0, 3]);
-        assert_eq!(top(&scores, 6), [1, 0, 3, 7, 2, 5]);
-        assert_eq!(top(&scores, 8), [1, 0, 3, 7, 2, 5, 6, 4]);
-    }
-
-    #[test]
-    fn a_change_is_decided_by_its_interval_alone() {
-        let check = |values: &[f64], expected| assert_eq!(verdict(&Summary::of(values).unwrap()), expected);
-        check(&[0.125], "+0.125 (n = 1: no interval, undecided)");
-        // t(0.975, 2) = 4.3027, and the deviation is 0.01.
-        check(&[0.29, 0.3, 0.31], "+0.300 ± 0.025, rises");
-        check(&[-0.29, -0.3, -0.31], "−0.300 ± 0.025, falls");
-        check(&[-0.01, 0.0, 0.01], "+0.000 ± 0.025, undecided");
+    fn a_change_is_decided_by_its_adjusted_p_value() {
+        let summary = |values: &[f64]| Summary::of(values).unwrap();
+        let alone = |values: &[f64]| verdict(&Test::family(&[(summary(values), 0.0)])[0]);
+        assert_eq!(alone(&[0.125]), "+0.125, undecided (n = 1)");
+        // t(0.975, 2) = 4.3027, and the deviation is 0.01: t = 52, p = 1 - 52 / sqrt(52^2 + 2).
+        assert_eq!(alone(&[0.29, 0.3, 0.31]), "+0.300 ± 0.025 (p < 0.001), rises");
+        assert_eq!(alone(&[-0.29, -0.3, -0.31]), "−0.300 ± 0.025 (p < 0.001), falls");
+        assert_eq!(alone(&[-0.01, 0.0, 0.01]), "+0.000 ± 0.025 (p = 1), undecided");
+        assert_eq!(alone(&[0.5, 0.5]), "+0.500 ± 0.000, undecided (no spread)");
+        // t = 3 sqrt(3), p = 1 - sqrt(27 / 29) = 0.0351: enough alone, not for one of two.
+        let values = [0.02, 0.03, 0.04];
+        assert_eq!(alone(&values), "+0.030 ± 0.025 (p = 0.035), rises");
+        let two = Test::family(&[(summary(&values), 0.0), (summary(&values), 0.0)]);
+        assert_eq!(verdict(&two[1]), "+0.030 ± 0.025 (p = 0.070), undecided");
     }
 }

@@ -1,8 +1,8 @@
-//! Made-up kept sets, score traces, rankings and images. Samples are hard or easy, and networks learn the easy ones first.
+//! Made-up kept sets, score traces and images. Samples are hard or easy, and networks learn the easy ones first.
 
 use std::collections::BTreeMap;
 
-use dynaprune_report::{History, Planned, RunRow, SampleImage, SelectionRow, Setting, StaticRanking, TraceRow};
+use dynaprune_report::{History, Planned, RunRow, SampleImage, SelectionRow, Setting, StaticSet, TraceRow};
 
 use super::{hash, mix};
 
@@ -18,7 +18,7 @@ pub(crate) const FIGURES: &[(&str, &str, &str)] = &[
 ];
 
 /// The scores that static methods would take.
-pub(crate) const RANKINGS: &[&str] = &["forget", "el2n@10", "grand@10"];
+const STATIC: &[&str] = &["forget", "el2n@10", "grand@10"];
 
 const CLASSES: [&str; 10] = [
     "airplane",
@@ -38,7 +38,7 @@ const TRACED: u32 = 100;
 /// Everything for these runs.
 pub(crate) fn history(runs: &[RunRow]) -> History {
     History {
-        static_rankings: rankings(runs, RANKINGS),
+        static_sets: static_sets(runs, STATIC),
         images: images(runs),
         ..kept_and_traced(runs)
     }
@@ -116,27 +116,32 @@ fn scored(run: &RunRow, history: &mut History) {
     history.traces.extend(traces);
 }
 
-/// Scores of all samples of each data set.
-pub(crate) fn rankings(runs: &[RunRow], labels: &[&str]) -> Vec<StaticRanking> {
-    let mut rankings: Vec<StaticRanking> = Vec::new();
-    for run in runs {
-        if rankings.iter().any(|ranking| ranking.dataset == run.dataset) {
-            continue;
-        }
-        rankings.extend(labels.iter().map(|label| {
-            let score = |sample| (hardness(sample) + 0.3 * noise(label, sample, 0)) as f32;
-            let mut scores: Vec<f32> = (0..run.train_samples as u32).map(score).collect();
-            if label.starts_with("forget") {
-                scores[7] = f32::INFINITY;
+/// What each score would keep at the pruned fractions and with the seeds of these runs.
+pub(crate) fn static_sets(runs: &[RunRow], labels: &[&str]) -> Vec<StaticSet> {
+    let mut sets: Vec<StaticSet> = Vec::new();
+    for label in labels {
+        for run in runs.iter().filter(|run| run.kept_samples < run.train_samples) {
+            let place = (&run.dataset, run.pruned_fraction, run.seed);
+            if sets
+                .iter()
+                .any(|set| set.label == *label && (&set.dataset, set.pruned_fraction, set.seed) == place)
+            {
+                continue;
             }
-            StaticRanking {
+            let samples = run.train_samples as u32;
+            let score = |sample| hardness(sample) + 0.3 * noise(label, sample, 0);
+            let scores: Vec<f64> = (0..samples).map(score).collect();
+            sets.push(StaticSet {
                 dataset: run.dataset.clone(),
                 label: (*label).to_owned(),
-                scores,
-            }
-        }));
+                pruned_fraction: run.pruned_fraction,
+                seed: run.seed,
+                train_samples: samples,
+                selected: top(&scores, run.kept_samples),
+            });
+        }
     }
-    rankings
+    sets
 }
 
 /// Discs of the class's colour before a sky.

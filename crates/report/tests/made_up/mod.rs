@@ -51,7 +51,7 @@ pub(crate) fn draws(kind: &str) -> bool {
 static NO_HISTORY: History = History {
     selections: Vec::new(),
     traces: Vec::new(),
-    static_rankings: Vec::new(),
+    static_sets: Vec::new(),
     images: Vec::new(),
 };
 

@@ -61,7 +61,8 @@ pub(super) const CLAIMS: &[Claim] = &[
                not keep in all of them. A static property of the samples would give 0. *Supported* if for each method the share \
                is above half at some s and nowhere below. Sets drawn at random would pass this test as well, with the share that \
                stands below: it says that the methods do not follow a static property, not that they follow another. Nor is \
-               it tested that such samples are the cause of A3; and epsilon-greedy keeps some samples at random.",
+               it tested that such samples are the cause of A3; and epsilon-greedy keeps some samples at random. A share of \
+               100 % with every seed has no spread: there it is not tested, and nothing decided.",
         beside: "The share of all samples that was kept sometimes, and the share of those ever kept that sets drawn at random \
                  would give (a binomial count):",
         published: &[],
