@@ -166,7 +166,7 @@ impl Comparison {
         let published = published::of(&specs);
         let notes = match profile.as_str() {
             "paper" => String::new(),
-            _ if published.is_empty() => String::new(),
+            _ if published.is_empty() => ties(&self.tables).trim_start().to_owned(),
             _ => why_different(&self.tables),
         };
         let input = AgreementInput {
@@ -219,7 +219,11 @@ fn column(table: &Table) -> ScoreColumn {
         details += &format!(", {}", row.variant);
     }
     if row.runs > 0 {
-        details += &format!(", epoch {}, runs {}", row.epoch, row.runs);
+        let epoch = match row.scorer.as_str() {
+            "forget" => "over the whole run".to_owned(),
+            _ => format!("epoch {}", row.epoch),
+        };
+        details += &format!(", {epoch}, runs {}", row.runs);
     }
     details += &format!("; {}; spec {}", cost(&table.scored, row), row.spec_hash);
     ScoreColumn {
@@ -246,6 +250,12 @@ fn why_different(tables: &[Table]) -> String {
     text += " With a narrower network, fewer samples or fewer epochs a score depends more on the random weights of its runs, and its \
              mean over a few runs says less of the sample. That would lower every correlation between scores of different kinds; \
              that it is the cause is not tested here.";
+    text + &ties(tables)
+}
+
+/// Which scores have so few values that they order no single samples.
+fn ties(tables: &[Table]) -> String {
+    let mut text = String::new();
     for table in tables.iter().filter(|table| table.row.scorer == "forget") {
         let scores = &table.scored.table.scores;
         let never = scores.iter().filter(|score| score.is_infinite()).count();

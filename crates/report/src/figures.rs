@@ -41,6 +41,7 @@ pub(crate) use data::count;
 pub use history::{History, SampleImage, StaticSet};
 use numbers::Numbers;
 pub(crate) use page::{ORIGIN, scale as scale_note};
+pub(crate) use scoreboard::explanation as board_explanation;
 pub use sheet::FigureFiles;
 use sheet::Sheet;
 

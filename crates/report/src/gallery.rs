@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::figures::{Agreement, ORIGIN, Rendered, count, scale_note};
+use crate::figures::{Agreement, ORIGIN, Rendered, board_explanation, count, scale_note};
 use crate::{Error, files};
 
 /// Where the section that [`splice`] replaces begins.
@@ -180,7 +180,15 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
 /// The results section of a README that lies beside `docs`: the first figure of the first gallery, and the scoreboard of each.
 #[must_use]
 pub fn results_section(galleries: &[ProfileGallery]) -> String {
-    let mut text = String::new();
+    let explanation = board_explanation();
+    let is_told = galleries
+        .iter()
+        .flat_map(|gallery| gallery.figures)
+        .any(Rendered::is_scoreboard);
+    let mut text = match is_told {
+        true => format!("What is tested, and how the tables are read:\n\n{explanation}"),
+        false => String::new(),
+    };
     for (index, gallery) in galleries.iter().enumerate() {
         let folder = format!("docs/figures/{}", gallery.profile);
         let _ = writeln!(
@@ -198,8 +206,16 @@ pub fn results_section(galleries: &[ProfileGallery]) -> String {
             let _ = writeln!(text, "[![{title}]({folder}/{id}.png)]({folder}/{id}.md)\n");
         }
         if let Some(table) = gallery.figures.iter().find(|figure| figure.is_scoreboard()) {
-            // Its page has the details.
+            // Its page has the details; what is the same in all profiles is said once.
             let board = table.findings().split("<details>").next().unwrap_or_default();
+            let board = board.replace(&explanation, "");
+            if let missing @ 1.. = table.missing() {
+                let _ = writeln!(
+                    text,
+                    "**{} of this table have no result yet.**\n",
+                    count(missing, "planned run")
+                );
+            }
             let _ = writeln!(
                 text,
                 "{}\n\n[How each claim is tested, and every comparison]({folder}/{}.md).",

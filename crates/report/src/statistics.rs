@@ -2,7 +2,8 @@
 //!
 //! With n seeds, the half-width of the 95 % interval of a mean is t(0.975, n - 1) * s / sqrt(n), with s the sample standard
 //! deviation (divisor n - 1) and t Student's distribution: runs are few and their spread is estimated from themselves. One
-//! seed has no spread, so it has no interval and decides nothing.
+//! seed has no spread, so it has no interval. Fewer than three decide nothing: with one degree of freedom two numbers that happen
+//! to be close would pass for a proof.
 //!
 //! Where several comparisons are made at once, they are decided by p-values adjusted with Holm's step-down method: the chance
 //! that any of the true hypotheses of a [family](Test::family) is rejected is at most 5 %, however the comparisons depend on
@@ -97,6 +98,9 @@ impl Summary {
 /// Tests with an adjusted p-value below this are decided.
 pub const LEVEL: f64 = 0.05;
 
+/// Means of fewer values are not tested.
+pub const FEWEST: usize = 3;
+
 /// Spreads below this share of the distance that is tested are rounding errors.
 const NO_SPREAD: f64 = 1e-9;
 
@@ -123,11 +127,12 @@ pub enum Decision {
 }
 
 impl Test {
-    /// Tests of several means at once, each with the value that it is tested against. Only those that can be tested (see
-    /// [`Summary::p_value`]) count as members of the family.
+    /// Tests of several means at once, each with the value that it is tested against. Only those of [`FEWEST`] values or more
+    /// that can be tested (see [`Summary::p_value`]) count as members of the family.
     #[must_use]
     pub fn family(members: &[(Summary, f64)]) -> Vec<Self> {
-        let p_values: Vec<Option<f64>> = members.iter().map(|(summary, null)| summary.p_value(*null)).collect();
+        let p_value = |(summary, null): &(Summary, f64)| summary.p_value(*null).filter(|_| summary.n >= FEWEST);
+        let p_values: Vec<Option<f64>> = members.iter().map(p_value).collect();
         let test = |(&(summary, null), adjusted_p)| Self {
             summary,
             null,
@@ -154,6 +159,7 @@ impl Test {
             (Decision::Below, _) => "below",
             (Decision::Undecided, Some(_)) => "undecided",
             (Decision::Undecided, None) if self.summary.n == 1 => "undecided (n = 1)",
+            (Decision::Undecided, None) if self.summary.n < FEWEST => "undecided (n = 2)",
             (Decision::Undecided, None) => "undecided (no spread)",
         }
     }
@@ -280,6 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn two_values_decide_nothing() {
+        let two = Summary::of(&[1.0, 1.001]).unwrap();
+        assert!(two.p_value(0.0).unwrap() < 0.001);
+        let family = Test::family(&[(two, 0.0), (Summary::of(&UCB).unwrap(), 0.7)]);
+        assert_eq!((family[0].adjusted_p, family[0].verdict()), (None, "undecided (n = 2)"));
+        assert_eq!(family[1].verdict(), "above");
+    }
+
+    #[test]
     fn what_is_not_finite_is_not_tested() {
         for wrong in [f64::NAN, f64::INFINITY] {
             let summary = Summary::of(&[wrong, 1.0, 2.0]).unwrap();
@@ -347,9 +362,9 @@ mod tests {
         assert_eq!(verdicts(&[(summary, 0.0), (one, 0.0)]), ["above", "undecided (n = 1)"]);
         assert_eq!(verdicts(&[(summary, 0.02)]), ["below"]);
         // 71.1 - 69 and 70.1 - 68 differ by a rounding error only.
-        let equal = Summary::of(&[71.1 - 69.0, 70.1 - 68.0]).unwrap();
+        let equal = Summary::of(&[71.1 - 69.0, 70.1 - 68.0, 70.1 - 68.0]).unwrap();
         assert_eq!(verdicts(&[(equal, 0.0)]), ["undecided (no spread)"]);
-        let zero = Summary::of(&[0.0, 0.0]).unwrap();
+        let zero = Summary::of(&[0.0; 3]).unwrap();
         assert_eq!(verdicts(&[(zero, 0.0)]), ["undecided (no spread)"]);
     }
 }

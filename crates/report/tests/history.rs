@@ -250,7 +250,7 @@ fn trajectories_are_grouped_by_how_often_a_sample_was_selected() {
         &[
             "none of the traced samples",
             "Sometimes: 4 of 5 traced samples",
-            "Scores below 0.001 are drawn at 0.001.",
+            "Scores below 1e-5 are drawn at 1e-5.",
         ],
     );
 }

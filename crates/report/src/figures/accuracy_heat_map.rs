@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Cell as Runs, Data, dataset_title};
-use super::findings::{self, with_half_width};
+use super::findings::with_half_width;
 use super::numbers::{self, Numbers};
 use super::settings::{Arranged, AxisValues, Reference, Series, SeriesPoint};
 use super::{Drawing, FigureKind};
@@ -45,12 +45,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         findings += &statements(&arranged, series, &references);
     }
     findings += &arranged.unnamed();
-    findings += &findings::differences(
-        data,
-        "random-dynamic",
-        |dataset| data.pruned_fractions(dataset),
-        |line| arranged.has_label(line.label),
-    );
+    findings += &arranged.comparisons(data);
 
     // What is compared with stands in one column for all maps.
     let of_heat = maps.iter().map(

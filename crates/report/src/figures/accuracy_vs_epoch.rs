@@ -172,7 +172,15 @@ fn statements(dataset: &str, curves: &[Curve]) -> String {
         .iter()
         .find(|curve| curve.line.label == "random-static")
         .and_then(|curve| curve.points.last());
-    let mut text = format!("{}: mean test accuracy over the seeds.\n\n", dataset_title(dataset));
+    let mut text = format!(
+        "{}: mean test accuracy over the seeds; the highest is that of the mean, which may be below the mean of each run's \
+         *best*.{}\n\n",
+        dataset_title(dataset),
+        match goal {
+            Some(_) => " An epoch on all samples takes as long as several on a part of them.",
+            None => "",
+        }
+    );
     let reach = goal.map_or_else(String::new, |(_, goal)| {
         format!(
             " first epoch at or above {:.2} % (where random-static ends) |",

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Cell, Data, OPERATIONS, dataset_title};
-use super::findings::{self, with_half_width};
+use super::findings::with_half_width;
 use super::numbers::{self, Numbers};
 use super::settings::Arranged;
 use super::{Drawing, FigureKind};
@@ -68,12 +68,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         words.notes.push("Bands that reach beyond a panel are cut.".to_owned());
     }
     findings += &arranged.unnamed();
-    findings += &findings::differences(
-        data,
-        "random-dynamic",
-        |dataset| data.pruned_fractions(dataset),
-        |line| arranged.has_label(line.label),
-    );
+    findings += &arranged.comparisons(data);
 
     let (mut scene, grid) = layout::begin(&words, &legend(data, &arranged), data.format, data.datasets.len(), 2);
     for (column, row, heading, y, lines) in panels {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::costs::{NO_SECONDS, SAME_COST, TIME_TESTS, any_compares, verdicts, with_pairs};
-use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, dataset_title, percent};
+use super::data::{Cell, Cost, Data, Line, OPERATIONS, SECONDS, count, dataset_title, percent};
 use super::findings::{signed, with_half_width};
 use super::{Drawing, FigureKind, near_full, numbers};
 use crate::plot::axes::{Axis, Panel, padded_range};
@@ -325,6 +325,10 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             ),
         };
     }
+    let compared = |cost| {
+        let points = data.lines_of(dataset).flat_map(|line| &line.points);
+        points.filter(|point| place(point, full, cost).is_some()).count()
+    };
     for cost in COSTS {
         let front = pareto_front(data, dataset, |point| place(point, full, cost));
         let name = |(line, point): &(&Line, &Cell)| match point.pruned_fraction {
@@ -336,8 +340,9 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             [] => writeln!(text, "\nNothing here compares in {}.", cost.heading),
             names => writeln!(
                 text,
-                "\nPareto front in {}, cheapest first: {}.",
+                "\nPareto front in {}, of the {} that compare, cheapest first: {}.",
                 cost.heading,
+                count(compared(cost), "setting"),
                 names.join(", ")
             ),
         };
@@ -363,10 +368,11 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
             .collect()
     });
     let [time, operations] = [0, 1].map(|index| verdicts(&costs[index], COSTS[index].cost));
-    // For each cost, settings that cost more, and settings whose cost is known.
-    let counts = [&time, &operations].map(|verdicts| {
-        let count = |wanted: &dyn Fn(&str) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
-        (count(&|verdict| verdict == "more"), count(&|verdict| verdict != "?"))
+    // For each cost, settings that cost more by their verdict, by their mean, and settings whose cost is known.
+    let counts = [(&time, &costs[0]), (&operations, &costs[1])].map(|(verdicts, costs)| {
+        let more = verdicts.iter().filter(|verdict| **verdict == "more").count();
+        let above = costs.iter().flatten().filter(|cost| cost.mean > 1.0).count();
+        (more, above, costs.iter().flatten().count())
     });
     let mut rows = String::new();
     for (index, (line, point)) in cells.iter().enumerate() {
@@ -388,11 +394,17 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
             100.0 * scoring
         );
     }
-    let counted = COSTS.iter().zip(counts).map(|(cost, (more, known))| match known {
-        0 => format!("in {} none compares", cost.heading),
-        known if cost.cost.is_time => format!("in {} {more} of {known} settings are found to cost more", cost.heading),
-        known => format!("in {} {more} of {known} settings cost more", cost.heading),
-    });
+    let counted = COSTS
+        .iter()
+        .zip(counts)
+        .map(|(cost, (more, above, known))| match known {
+            0 => format!("in {} none compares", cost.heading),
+            known if cost.cost.is_time => format!(
+                "in {} the mean of {above} of {known} settings is above 1, and {more} are found to cost more",
+                cost.heading
+            ),
+            known => format!("in {} {more} of {known} settings cost more", cost.heading),
+        });
     format!(
         "\n{}: static pruning with its scoring counted, against training on all data: {}. {TIME_TESTS}\n\n\
          | method | s | scoring's share of the operations | relative time | relative operations |\n|---|---|---|---|---|\n{rows}",

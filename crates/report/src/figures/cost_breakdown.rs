@@ -33,7 +33,7 @@ const UNKNOWN: &str = "?";
 /// Axes reach at least so far.
 const SHORTEST_AXIS: f64 = 1.2;
 /// Bars longer than this are broken, so that they do not make the others unreadable.
-const LONGEST_AXIS: f64 = 2.5;
+const LONGEST_AXIS: f64 = 3.5;
 /// The part of an axis that is left for the number at a bar's end, in pixels.
 const NUMBER: f64 = 38.0;
 

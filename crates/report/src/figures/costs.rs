@@ -1,7 +1,7 @@
 //! Costs relative to full data: where they compare, and what is more and what is less.
 
 use super::data::{Cost, Data};
-use crate::statistics::{Decision, Summary, Test};
+use crate::statistics::{Decision, FEWEST, Summary, Test};
 
 /// Costs within one percent count as equal: two runs on the same number of samples never take exactly the same time.
 pub(super) const SAME_COST: f64 = 1.01;
@@ -13,7 +13,7 @@ pub(super) const NO_SECONDS: &str = "Seconds are not drawn: no pruned run was ti
 /// How costs are compared with that of full data.
 pub(super) const TIME_TESTS: &str = "Operations are exact, and equal within 1 %. Seconds are ratios to full data of the same seed, \
                                      with their 95 % t intervals; *more* and *less* are decided by t-tests against 1, adjusted \
-                                     with Holm's method for all that are listed; one seed decides nothing.";
+                                     with Holm's method for all that are listed; fewer than three seeds decide nothing.";
 
 /// Whether the cost of any pruned run compares with that of full data.
 pub(super) fn any_compares(data: &Data, cost: Cost) -> bool {
@@ -31,7 +31,7 @@ pub(super) fn compares(data: &Data, dataset: &str, cost: Cost) -> bool {
 /// A verdict with the number of runs behind it, unless it says that itself.
 pub(super) fn with_pairs(cost: &Summary, verdict: &str) -> String {
     match (cost.n, verdict.strip_suffix(')')) {
-        (1, _) => verdict.to_owned(),
+        (n, _) if n < FEWEST => verdict.to_owned(),
         (n, None) => format!("{verdict} (n = {n})"),
         (n, Some(open)) => format!("{open}, n = {n})"),
     }

@@ -274,11 +274,7 @@ impl<'a> Data<'a> {
     /// The number of seeds behind each point.
     fn seeds(&self) -> String {
         let (low, high) = self.seed_counts();
-        match (low, high) {
-            (1, 1) => "n = 1 seed, so no intervals".to_owned(),
-            _ if low == high => format!("n = {low} seeds"),
-            _ => format!("n = {low} to {high} seeds"),
-        }
+        seeds(low, high)
     }
 
     fn seed_counts(&self) -> (usize, usize) {
@@ -338,7 +334,7 @@ impl<'a> Data<'a> {
         };
         let mut shown: Vec<String> = groups.iter().take(SHOWN).map(text).collect();
         if groups.len() > SHOWN {
-            shown.push(format!("and {} more", groups.len() - SHOWN));
+            shown.push(format!("and {}", count(groups.len() - SHOWN, "other setting")));
         }
         shown.join("; ")
     }
@@ -473,6 +469,15 @@ pub(super) fn summary(values: &[f64]) -> Summary {
         std: None,
         half_width: None,
     })
+}
+
+/// How many seeds there are, from the fewest to the most.
+pub(super) fn seeds(low: usize, high: usize) -> String {
+    match (low, high) {
+        (1, 1) => "n = 1 seed, so no intervals".to_owned(),
+        _ if low == high => format!("n = {low} seeds"),
+        _ => format!("n = {low} to {high} seeds"),
+    }
 }
 
 /// The label of the method that a static set is counted from: `ucb` of `counts of ucb`, `ucb c=2` of `counts of (ucb c=2)`.

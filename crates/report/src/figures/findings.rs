@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::data::{Data, Line, count, dataset_title, percent};
-use crate::statistics::{LEVEL, Summary, Test};
+use crate::statistics::{FEWEST, LEVEL, Summary, Test};
 
 /// A table of differences for each data set: pruned lines against a line.
 pub(super) struct Against<'a> {
@@ -27,21 +27,6 @@ enum Compared {
     Not(&'static str),
     /// The member of the figure's family of tests with this index.
     Member(usize),
-}
-
-/// Tables of differences in last-epoch test accuracy: the pruned lines that count against a line, at the pruned fractions
-/// given for the data set, as a family of comparisons of its own.
-pub(super) fn differences(
-    data: &Data,
-    reference: &str,
-    fractions: impl Fn(&str) -> Vec<f64>,
-    counts: impl Fn(&Line) -> bool,
-) -> String {
-    let against = Against {
-        reference,
-        counts: &counts,
-    };
-    comparisons(data, &[against], fractions)
 }
 
 /// Tables of differences in last-epoch test accuracy, at the pruned fractions given for each data set. All comparisons of all
@@ -118,11 +103,11 @@ fn explanation(family: &[Test]) -> String {
     let tested = family.iter().filter(|test| test.adjusted_p.is_some()).count();
     let differences = "Differences in last-epoch test accuracy, in percentage points, paired by seed";
     match tested {
-        0 => format!("{differences}; n is the number of pairs. One pair has no interval and decides nothing.\n\n"),
+        0 => format!("{differences}; n is the number of pairs. Fewer than {FEWEST} decide nothing.\n\n"),
         _ => format!(
             "{differences}, ± half of the 95 % t interval of that comparison alone; n is the number of pairs. What is above or \
              below is decided by p, of the paired t-test, adjusted with Holm's method for the {} tested here: it has to be \
-             below {LEVEL}.\n\n",
+             below {LEVEL}. Beside more or fewer comparisons the same difference can be decided otherwise on another page.\n\n",
             count(tested, "comparison")
         ),
     }
@@ -137,7 +122,7 @@ fn difference(test: &Test) -> String {
         .map_or_else(String::new, |half| format!(" ± {half:.2}"));
     match test.adjusted_p {
         // The verdict says why there is no test.
-        None if test.summary.n == 1 => format!("{value}, {}", test.verdict()),
+        None if test.summary.n < FEWEST => format!("{value}{half_width}, {}", test.verdict()),
         None => format!("{value}{half_width} (n = {}), {}", test.summary.n, test.verdict()),
         Some(p) => format!(
             "{value}{half_width} (n = {}, {}), {}",
@@ -190,7 +175,8 @@ mod tests {
         // t = sqrt(3), p = 1 - sqrt(3) / sqrt(5).
         check(&[0.0, 1.0, 2.0], "+1.00 ± 2.48 (n = 3, p = 0.225), undecided");
         check(&[1.0, 0.0, -1.0], "+0.00 ± 2.48 (n = 3, p = 1), undecided");
-        check(&[0.5, 0.5], "+0.50 ± 0.00 (n = 2), undecided (no spread)");
+        check(&[0.5, 0.5, 0.5], "+0.50 ± 0.00 (n = 3), undecided (no spread)");
+        check(&[0.5, 0.6], "+0.55 ± 0.64, undecided (n = 2)");
     }
 
     #[test]

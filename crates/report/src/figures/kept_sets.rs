@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{Data, Line, summary};
+use super::data::{Data, Line, seeds, summary};
 use super::{Planned, Setting};
 use crate::plot::theme::Family;
 use crate::statistics::Summary;
@@ -132,6 +132,12 @@ impl<'a> Recorded<'a> {
                 planned: self.data.input.planned.len(),
             }),
         }
+    }
+
+    /// How many seeds the groups have.
+    pub(super) fn seeds(&self) -> String {
+        let counts = || self.groups.iter().map(|group| group.runs.len());
+        seeds(counts().min().unwrap_or(0), counts().max().unwrap_or(0))
     }
 
     /// The data sets with a group, in planned order.

@@ -9,8 +9,11 @@ pub(super) const ACCURACY: &str = "Test accuracy after the last epoch (%)";
 /// Points below full data that the enlarged panel shows.
 const NEAR: f64 = 6.0;
 
-/// A method this many points below full data makes an enlarged panel worth its place.
-const FAR: f64 = 4.0 * NEAR;
+/// A method this many points below full data makes an enlarged panel worth its place,
+const FAR: f64 = 2.5 * NEAR;
+
+/// if it shows at least this share of the points.
+const SHARE: f64 = 0.3;
 
 /// The axis of accuracies near that of full data; `None` where all are, or none to tell apart.
 pub(super) fn axis(data: &Data, dataset: &str) -> Option<Axis> {
@@ -22,9 +25,10 @@ pub(super) fn axis(data: &Data, dataset: &str) -> Option<Axis> {
             .map(|point| Cell::accuracy(point).mean)
     };
     let (low, high) = means().fold((full, full), |(low, high), mean| (low.min(mean), high.max(mean)));
-    let near = means().filter(|mean| *mean >= full - NEAR).count();
+    let (near, all) = (means().filter(|mean| *mean >= full - NEAR).count(), means().count());
     let range = (full - NEAR, (high + 0.5).min(100.0));
-    (full - low >= FAR && near >= 2).then(|| Axis::round(ACCURACY, range, 7))
+    let is_worth_it = near >= 2 && near as f64 >= SHARE * all as f64;
+    (full - low >= FAR && is_worth_it).then(|| Axis::round(ACCURACY, range, 7))
 }
 
 /// What stands over the panel, after the name of the data set.

@@ -102,7 +102,7 @@ fn has_full(data: &Data) -> bool {
 /// The table of all points of all lines.
 fn points(data: &Data) -> String {
     let mut text = String::from(
-        "Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
+        "*s*: the share of the samples that each epoch leaves out. Accuracies in percent, mean over n seeds ± half of the 95 % t interval. *Last* is after the last epoch; *best* was \
          chosen on the test set; *train* is on all training samples after the last epoch, not augmented. *Full epochs*: samples \
          trained on, divided by the training samples. *Seconds*: the whole run, evaluation included; ? where it was not timed.",
     );

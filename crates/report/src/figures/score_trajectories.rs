@@ -33,8 +33,10 @@ const LINES: usize = 15;
 const PICTURES: usize = 8;
 const PICTURES_BESIDE: usize = 4;
 /// On a logarithmic axis, lower scores are drawn here: a cross-entropy can be 0, and below this one the probability of the
-/// right class is above 99.9 %.
-const FLOOR: f64 = 1e-3;
+/// right class is above 99.999 %.
+const FLOOR: f64 = 1e-5;
+/// Fewer samples have no line for their median.
+const FEWEST: usize = 3;
 /// The ratio of the highest to the lowest score that calls for a logarithmic axis.
 const WIDE: f64 = 100.0;
 
@@ -264,7 +266,9 @@ fn scene(data: &Data, mut words: Words, shown: &[Traced]) -> Scene {
         words.notes.push(note);
     }
     if shown.iter().any(|run| run.axis().cut) {
-        words.notes.push(format!("Scores below {FLOOR} are drawn at {FLOOR}."));
+        words
+            .notes
+            .push(format!("Scores below {FLOOR:e} are drawn at {FLOOR:e}."));
     }
     let row_height = |run: &Traced| {
         let pictures = if pictured.contains(&run.group.line.dataset) {
@@ -404,8 +408,10 @@ fn draw_panel(scene: &mut Scene, run: &Traced, members: &[&Trajectory], scale: S
     for sample in members.iter().take(LINES) {
         panel.line(scene, &sample.points().map(on_axis).collect::<Vec<_>>(), thin(color));
     }
-    let medians: Vec<Point> = medians(members).into_iter().map(on_axis).collect();
-    panel.line(scene, &medians, thick(color));
+    if members.len() >= FEWEST {
+        let medians: Vec<Point> = medians(members).into_iter().map(on_axis).collect();
+        panel.line(scene, &medians, thick(color));
+    }
 }
 
 fn has_images(data: &Data, dataset: &str) -> bool {
@@ -584,7 +590,7 @@ fn rows<'a>(run: &'a Traced) -> impl Iterator<Item = Vec<String>> + 'a {
 
 #[cfg(test)]
 mod tests {
-    use super::{ScoreAxis, colors, median, name, significant};
+    use super::{FLOOR, ScoreAxis, colors, median, name, significant};
     use crate::SampleImage;
     use crate::plot::theme::Color;
 
@@ -601,7 +607,7 @@ mod tests {
         let of = |scores: &[f64]| ScoreAxis::of(scores.iter().copied());
         let wide = of(&[0.0, 0.5, 4.0]);
         assert!(wide.logarithmic && wide.cut, "{wide:?}");
-        assert_eq!((wide.at(0.0), wide.at(1.0), wide.at(100.0)), (0.001, 1.0, 100.0));
+        assert_eq!((wide.at(0.0), wide.at(1.0), wide.at(100.0)), (FLOOR, 1.0, 100.0));
         let narrow = of(&[0.5, 2.0]);
         assert!(
             !narrow.logarithmic && !narrow.cut && narrow.at(2.0) == 2.0,

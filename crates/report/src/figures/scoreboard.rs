@@ -16,7 +16,7 @@ use super::numbers::{Numbers, optional};
 use super::{Drawing, FigureKind};
 use crate::Error;
 use crate::published::{self, INFOBATCH, TIME_SAVED};
-use crate::statistics::{Decision, Summary, Test};
+use crate::statistics::{Decision, FEWEST, Summary, Test};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "scoreboard",
@@ -52,6 +52,8 @@ struct Claim {
     statistic: &'static str,
     /// What is measured and what gives which verdict.
     rule: &'static str,
+    /// What goes with the word *supported*, where it says less than it seems to; empty where it does not.
+    supported_by: &'static str,
     /// What the rows beside the tests hold; empty if there are none.
     beside: &'static str,
     /// Differences of published accuracies that bear on it.
@@ -164,12 +166,13 @@ fn board(outcomes: &[Outcome], scale: &str) -> String {
         "| claim | data set | tested by | s | value | 95 % interval | n | for / against | verdict |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
-    for Outcome {
-        claim,
-        dataset,
-        finding,
-    } in outcomes
-    {
+    let verdict = |outcome: &Outcome| outcome.finding.verdict.text(scale, outcome.claim.supported_by);
+    for outcome in outcomes {
+        let Outcome {
+            claim,
+            dataset,
+            finding,
+        } = outcome;
         let cells = [
             claim.id.to_owned(),
             dataset_title(dataset).to_owned(),
@@ -179,15 +182,26 @@ fn board(outcomes: &[Outcome], scale: &str) -> String {
             interval(&finding.evidence),
             runs(&finding.evidence),
             counts(&finding.evidence),
-            finding.verdict.text(scale),
+            verdict(outcome),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
-    text + "\nA claim that several comparisons test has the lowest and the highest of their values, and an interval from the lowest \
-            to the highest end of theirs; *for / against* counts those that were decided in favour of the claim and against it. \
-            Intervals are 95 % t intervals of each comparison alone, n counts seeds. Decisions are made by t-tests, paired by seed, \
-            with Holm's correction over the comparisons that test one claim on one data set: p below 0.05. One seed has no interval \
-            and decides nothing. Counted quantities are exact and need no test.\n\n"
+    format!("{text}\n{}", explanation())
+}
+
+/// What is tested and how the board is read: the same in every profile.
+pub(crate) fn explanation() -> String {
+    let mut text = String::new();
+    for claim in CLAIMS {
+        let _ = writeln!(text, "- **{}**: {}", claim.id, claim.says);
+    }
+    text + "\n*s* is the share of the samples that each epoch leaves out, n counts seeds. A claim that several comparisons test has \
+            the lowest and the highest of their values, and an interval from the lowest to the highest end of those that have one; \
+            *for / against* counts those that were decided in favour of the claim and against it. Intervals are 95 % t intervals of \
+            each comparison alone. Decisions are made by t-tests, paired by seed, with Holm's correction over the comparisons that \
+            test one claim on one data set: p below 0.05. Fewer than three seeds decide nothing. Counted quantities are exact and \
+            need no test. Pages of figures test some of the same differences among others, and may decide them otherwise: of the \
+            claims, this table decides.\n\n"
 }
 
 /// Which planned data sets have no result at all.
@@ -260,7 +274,7 @@ fn details(outcomes: &[Outcome]) -> String {
     let mut text = String::from("<details><summary>How each claim is tested, and every comparison</summary>\n\n");
     for claim in CLAIMS {
         let of_claim = || outcomes.iter().filter(|outcome| outcome.claim.id == claim.id);
-        let _ = writeln!(text, "**{}.** {} {}\n", claim.id, claim.says, claim.rule);
+        let _ = writeln!(text, "**{}.** {}\n", claim.id, claim.rule);
         text += &rows(of_claim().map(|outcome| (outcome.dataset, &outcome.finding.evidence)));
         let beside = rows(of_claim().map(|outcome| (outcome.dataset, &outcome.finding.beside)));
         if !beside.is_empty() {
@@ -341,10 +355,14 @@ fn interval(evidence: &[Evidence]) -> String {
             .iter()
             .filter_map(|evidence| Some(possible(evidence.summary()?.interval()?)))
     };
+    let of = match (ends().count(), evidence.len()) {
+        (some, all) if some < all => format!(" ({some} of {all})"),
+        _ => String::new(),
+    };
     let ends = range(ends().map(|(low, _)| low)).zip(range(ends().map(|(_, high)| high)));
     ends.map_or_else(
         || "none".to_owned(),
-        |((low, _), (_, high))| format!("{} to {}", first.unit.text(low), first.unit.text(high)),
+        |((low, _), (_, high))| format!("{} to {}{of}", first.unit.text(low), first.unit.text(high)),
     )
 }
 
@@ -386,7 +404,10 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 fn numbers(outcome: &Outcome, scale: &str) -> Vec<Vec<String>> {
     let finding = &outcome.finding;
     let start = || vec![outcome.claim.id.to_owned(), outcome.dataset.to_owned()];
-    let end = || [finding.value(), finding.verdict.text(scale)];
+    let end = || {
+        let verdict = finding.verdict.text(scale, outcome.claim.supported_by);
+        [finding.value(), verdict]
+    };
     let row = |evidence: &Evidence, is_part: bool| {
         let test = match &evidence.measure {
             Measure::Tested(test) => Some(test),
@@ -505,8 +526,8 @@ impl Verdict {
     fn undecided(evidence: &[Evidence], groups: &[String]) -> Self {
         let is_missing = |group: &&String| evidence.iter().all(|evidence| evidence.group != **group);
         let missing: Vec<&str> = groups.iter().filter(is_missing).map(String::as_str).collect();
-        Self::Undecided(if evidence.iter().all(|evidence| evidence.n() == 1) {
-            "n = 1".to_owned()
+        Self::Undecided(if evidence.iter().all(|evidence| evidence.n() < FEWEST) {
+            format!("n = {}", runs(evidence))
         } else if missing.is_empty() {
             String::new()
         } else {
@@ -514,9 +535,10 @@ impl Verdict {
         })
     }
 
-    fn text(&self, scale: &str) -> String {
+    fn text(&self, scale: &str, supported_by: &str) -> String {
         match self {
-            Self::Supported => "supported".to_owned(),
+            Self::Supported if supported_by.is_empty() => "supported".to_owned(),
+            Self::Supported => format!("supported ({supported_by})"),
             Self::NotSupported => format!("not supported{scale}"),
             Self::Undecided(reason) if reason.is_empty() => "undecided".to_owned(),
             Self::Undecided(reason) => format!("undecided ({reason})"),
@@ -546,5 +568,19 @@ mod tests {
         assert_eq!(of(Unit::Percent, &[0.0, 1.0, 2.0]), "0.0 % to 3.5 %");
         assert_eq!(of(Unit::Percent, &[49.0, 50.0, 51.0]), "47.5 % to 52.5 %");
         assert_eq!(of(Unit::Points, &[0.0, 1.0, 2.0]), "−1.48 to +3.48");
+    }
+
+    #[test]
+    fn intervals_of_some_say_of_how_many() {
+        let evidence = |values: &[f64]| Evidence {
+            what: String::new(),
+            group: String::new(),
+            pruned_fraction: 0.5,
+            unit: Unit::Points,
+            measure: Measure::Mean(Summary::of(values).unwrap()),
+        };
+        let some = [evidence(&[0.0, 1.0, 2.0]), evidence(&[-48.0])];
+        assert_eq!(interval(&some), "−1.48 to +3.48 (1 of 2)");
+        assert_eq!(interval(&some[1..]), "none");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::data::{Cell, Data, percent};
+use super::data::{Cell, Data, FULL_SHORT, Line, percent};
+use super::findings::{self, Against};
 use super::{Planned, Setting};
 use crate::plot::axes::number;
 use crate::plot::theme::MethodStyle;
@@ -217,6 +218,33 @@ impl<'a> Arranged<'a> {
     pub(super) fn has_label(&self, method_label: &str) -> bool {
         let mut points = self.series.iter().flat_map(|series| &series.points);
         points.any(|point| point.method_label == method_label)
+    }
+
+    /// Tables of differences in accuracy of the settings: from random pruning, from the control, and from the method's own
+    /// default, if it is among them.
+    pub(super) fn comparisons(&self, data: &Data) -> String {
+        let is_setting = |line: &Line| self.has_label(line.label);
+        let mut methods: Vec<&str> = self.series.iter().map(|series| series.method).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let of_method: Vec<_> = methods
+            .iter()
+            .map(|method| move |line: &Line| is_setting(line) && line.method == *method)
+            .collect();
+        let mut tables: Vec<Against> = ["random-dynamic", FULL_SHORT]
+            .map(|reference| Against {
+                reference,
+                counts: &is_setting,
+            })
+            .into();
+        // The default has no settings in its label.
+        tables.extend(
+            methods
+                .iter()
+                .zip(&of_method)
+                .map(|(reference, counts)| Against { reference, counts }),
+        );
+        findings::comparisons(data, &tables, |dataset| data.pruned_fractions(dataset))
     }
 
     /// What the labels of runs do not say: the values of the axes that are the default.

@@ -117,7 +117,7 @@ impl<'a> Row<'a> {
         match (Summary::of(&self.to_goal), self.cell.runs.len()) {
             (None, _) => "never".to_owned(),
             (Some(share), runs) if share.n < runs => format!("{:.2} ({} of {runs} runs)", share.mean, share.n),
-            (Some(share), _) => with_half_width(&share, 2),
+            (Some(share), _) => format!("{:.2}", share.mean),
         }
     }
 

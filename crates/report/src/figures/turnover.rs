@@ -15,7 +15,7 @@ use crate::plot::layout;
 use crate::plot::legend::{Legend, Sample};
 use crate::plot::scene::Scene;
 use crate::plot::theme::{LABEL_SIZE, REFERENCE};
-use crate::statistics::{Decision, LEVEL, Summary, Test};
+use crate::statistics::{Decision, FEWEST, LEVEL, Summary, Test};
 use crate::{Error, SelectionRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
@@ -65,7 +65,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .into_iter()
         .chain(without_set(data, &recorded))
         .collect();
-    let mut words = data.words();
+    let mut words = data.words_of(&recorded.seeds());
     let fractions = joined(
         recorded
             .groups
@@ -334,7 +334,7 @@ fn statements(recorded: &Recorded, panels: &[Vec<Vec<Curve>>], notes: &[String])
     let mut tests = Test::family(&members).into_iter();
     let tested = tests.as_slice().iter().filter(|test| test.adjusted_p.is_some()).count();
     let decided = match tested {
-        0 => "One seed has no interval and decides nothing.".to_owned(),
+        0 => format!("Fewer than {FEWEST} seeds decide nothing."),
         _ => format!(
             "What rises or falls, or is more or less than random, is decided by p, of the t-test, adjusted with Holm's method for \
              the {} tested here: it has to be below {LEVEL}.",
@@ -499,7 +499,7 @@ mod tests {
         assert_eq!(alone(&[0.29, 0.3, 0.31]), "+0.300 ± 0.025 (p < 0.001), rises");
         assert_eq!(alone(&[-0.29, -0.3, -0.31]), "−0.300 ± 0.025 (p < 0.001), falls");
         assert_eq!(alone(&[-0.01, 0.0, 0.01]), "+0.000 ± 0.025 (p = 1), undecided");
-        assert_eq!(alone(&[0.5, 0.5]), "+0.500 ± 0.000, undecided (no spread)");
+        assert_eq!(alone(&[0.5, 0.5, 0.5]), "+0.500 ± 0.000, undecided (no spread)");
         // t = 3 sqrt(3), p = 1 - sqrt(27 / 29) = 0.0351: enough alone, not for one of two.
         let values = [0.02, 0.03, 0.04];
         assert_eq!(alone(&values), "+0.030 ± 0.025 (p = 0.035), rises");

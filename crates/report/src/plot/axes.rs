@@ -277,9 +277,13 @@ pub(crate) fn padded_range(values: &[f64], intervals: &[(f64, f64)], limits: (f6
     )
 }
 
-/// A number without needless digits, a minus as typeset.
+/// A number without needless digits, a minus as typeset; below a thousandth as `1e−5`.
 pub(crate) fn number(value: f64) -> String {
-    value.to_string().replace('-', "−")
+    let text = match value.abs() {
+        size if size > 0.0 && size < 1e-3 => format!("{value:e}"),
+        _ => value.to_string(),
+    };
+    text.replace('-', "−")
 }
 
 fn round_step(step: f64) -> f64 {

@@ -75,7 +75,9 @@ pub(crate) fn begin(words: &Words, legend: &Legend, format: Format, columns: usi
             (scene, grid(area))
         }
         Format::Column => {
-            let panels = 370.0 * (columns * rows) as f64;
+            // More than two below each other are lower, for the page.
+            let each = if columns * rows > 2 { 290.0 } else { 370.0 };
+            let panels = each * (columns * rows) as f64;
             let limit = (NARROW - 2.0 * MARGIN - LEGEND_GAP) / 2.0;
             let halves = legend.halves();
             let below = halves
