@@ -65,6 +65,8 @@ pub enum Progress<'a> {
 /// # Errors
 /// [`Error::Download`] if a file cannot be downloaded, with what to do by hand;
 /// [`Error::Malformed`] if what came is not the file that was asked for; [`Error::Io`].
+///
+/// Of several processes that fetch to the same `root` one does, and the others wait for it.
 pub fn fetch(
     info: &DatasetInfo,
     root: &Path,
@@ -86,14 +88,21 @@ fn fetch_with(
     };
     // Files without a known MD5 sum do not count: what is fetched in their place is surely right.
     let is_right = |file: &FileReport| file.state == FileState::Right { md5: true };
-    if info
-        .layout_in(root)
-        .is_some_and(|layout| verify_files(layout, root).iter().all(is_right))
-    {
+    let is_there = || {
+        let layout = info.layout_in(root);
+        layout.is_some_and(|layout| verify_files(layout, root).iter().all(is_right))
+    };
+    if is_there() {
         return Ok(Fetched::AlreadyThere);
     }
     let folder = root.join(download.folder);
     fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+    // Two processes would write the same part of a file. The second waits, and finds what the first has fetched.
+    let lock = root.join(".fetch.lock");
+    let _lock = dynaprune_files::lock(&lock).map_err(|e| Error::io(&lock, e))?;
+    if is_there() {
+        return Ok(Fetched::AlreadyThere);
+    }
     let mut job = Job {
         client,
         info,
@@ -255,7 +264,11 @@ impl Job<'_> {
             status,
             starts_at,
             mut body,
-        } = self.client.get(url, received).map_err(Stop::Refused)?;
+        } = self.client.get(url, received).map_err(match received {
+            0 => Stop::Refused,
+            // It did answer before.
+            _ => Stop::Cut,
+        })?;
         match status {
             206 if starts_at == Some(received) => {}
             // No part was asked for, or the server does not know about parts: this is the whole.

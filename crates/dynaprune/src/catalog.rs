@@ -161,6 +161,7 @@ fn method(info: &MethodInfo) -> MethodEntry {
         },
         pruned: info.family != Family::Baseline,
         scored: info.scored,
+        averages: info.averages,
         static_scores: info.static_scores,
         rounds: |choice| {
             let cadence = selectors::method(&choice.name).and_then(|info| info.cadence(&method_options(choice)));
@@ -178,6 +179,7 @@ fn full_short() -> MethodEntry {
         },
         pruned: true,
         scored: false,
+        averages: false,
         static_scores: false,
         rounds: |_| false,
     }

@@ -6,17 +6,21 @@ use crate::score_store::ScoreStore;
 use anyhow::Result;
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{
-    FIGURES, FigureInput, History, Planned, Rendered, Results, SampleImage, ScoreRow, Setting, StaticSet,
+    FIGURES, FigureInput, FigureKind, History, Planned, Rendered, Results, SampleImage, ScoreRow, Setting, StaticSet,
 };
 use dynaprune_selectors::{Options, Setup, method};
-use dynaprune_spec::{Cell, DatasetSpec, Profile, Recipe, ScoreSpec, Value};
+use dynaprune_spec::{Cell, DatasetSpec, FigureEntry, Profile, Recipe, ScoreSpec, Value};
 use dynaprune_train::{traced_positions, training_samples};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The kinds of figure there are.
-pub(crate) fn kinds() -> Vec<String> {
-    FIGURES.iter().map(|kind| kind.name.to_owned()).collect()
+pub(crate) fn kinds() -> Vec<FigureEntry> {
+    let entry = |kind: &FigureKind| FigureEntry {
+        name: kind.name.to_owned(),
+        axes: kind.axes,
+    };
+    FIGURES.iter().map(entry).collect()
 }
 
 /// A recipe in a profile, with all that its figure is made from.

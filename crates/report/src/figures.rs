@@ -126,6 +126,8 @@ pub struct FigureKind {
     pub name: &'static str,
     /// What it shows, in a line.
     pub summary: &'static str,
+    /// How many settings of methods it draws against, [`FigureInput::axes`].
+    pub axes: usize,
     /// Whether it reads [`FigureInput::history`].
     pub needs_history: bool,
     /// Whether it is also drawn for a column of a two-column paper; what is too wide for one is not.

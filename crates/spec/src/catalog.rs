@@ -14,7 +14,16 @@ pub struct Catalog {
     /// Scorers, which give a `static` method its scores.
     pub scorers: Vec<Entry>,
     /// Kinds of figure.
-    pub figures: Vec<String>,
+    pub figures: Vec<FigureEntry>,
+}
+
+/// A kind of figure.
+#[derive(Clone, Debug)]
+pub struct FigureEntry {
+    /// Its name.
+    pub name: String,
+    /// How many settings of methods it draws against.
+    pub axes: usize,
 }
 
 /// A name and its options.
@@ -46,6 +55,8 @@ pub struct MethodEntry {
     pub pruned: bool,
     /// Whether it learns from scores observed during training.
     pub scored: bool,
+    /// Whether it keeps moving averages of them, so that `ema_weight` counts.
+    pub averages: bool,
     /// Whether it ranks samples by scores made before training: a scorer or a table must be named.
     pub static_scores: bool,
     /// Whether it selects every `selection_period` epochs, given its options.

@@ -27,6 +27,7 @@ pub struct SelectionChanges {
 pub(crate) struct Uses {
     pub(crate) pruned: bool,
     pub(crate) scored: bool,
+    pub(crate) averages: bool,
     pub(crate) rounds: bool,
 }
 
@@ -48,6 +49,8 @@ impl SelectionChanges {
                 table.optional("score_source", |table| table.word("score_source", None, &SCORE_SOURCES))?;
             changes.first_round =
                 table.optional("first_round", |table| table.word("first_round", None, &FIRST_ROUNDS))?;
+        }
+        if uses.averages {
             changes.ema_weight = table.optional("ema_weight", ema_weight)?;
         }
         Ok(changes)

@@ -28,9 +28,9 @@
 //! let catalog = Catalog {
 //!     datasets: vec![DatasetEntry { entry: entry("digits"), train_samples: Some(1437), test_samples: Some(360) }],
 //!     models: vec![entry("cnn")],
-//!     methods: vec![MethodEntry { entry: ucb, pruned: true, scored: true, static_scores: false, rounds: |_| true }],
+//!     methods: vec![MethodEntry { entry: ucb, pruned: true, scored: true, averages: true, static_scores: false, rounds: |_| true }],
 //!     scorers: Vec::new(),
-//!     figures: vec!["accuracy-vs-fraction".to_owned()],
+//!     figures: vec![FigureEntry { name: "accuracy-vs-fraction".to_owned(), axes: 0 }],
 //! };
 //!
 //! let folder = std::env::temp_dir().join(format!("dynaprune-spec-{}", std::process::id()));
@@ -79,7 +79,7 @@ mod static_scores;
 mod table;
 mod training;
 
-pub use catalog::{Catalog, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec};
+pub use catalog::{Catalog, DatasetEntry, Entry, FigureEntry, MethodEntry, OptionKind, OptionSpec};
 pub use cell::{Cell, DatasetSpec, FULL_SHORT, RunId, kept};
 pub use changes::SelectionChanges;
 pub use choice::{Choice, Value};

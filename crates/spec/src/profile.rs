@@ -7,7 +7,7 @@ use crate::choice::{Choice, Value};
 use crate::error::{Error, Result, Source};
 use crate::recipe::fractions;
 use crate::static_scores::{ScoreSpec, Scorer};
-use crate::table::{Table, parse};
+use crate::table::{Table, int, parse};
 use crate::training::{
     Budget, FIRST_ROUNDS, FirstRound, PRECISIONS, Precision, SCORE_SOURCES, SCORES, Schedule, Score, ScoreSource,
     Scoring, Training,
@@ -170,7 +170,13 @@ fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
         test_samples = subset
             .optional_int("test_samples", 1, most(known.and_then(|d| d.test_samples)))?
             .map(|n| n as usize);
-        subset_seed = subset.int("seed", Some(0), 0, i64::MAX as u64)?;
+        if let Some(item) = subset.take("seed") {
+            if (train_samples, test_samples) == (None, None) {
+                let message = "`subset.seed` draws nothing without `train_samples` or `test_samples`";
+                return Err(source.error(item.span, message, None));
+            }
+            subset_seed = int(source, &item, "subset.seed", 0, i64::MAX)? as u64;
+        }
         subset.finish()?;
     }
     let model = match file.take("model") {

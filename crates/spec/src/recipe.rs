@@ -1,16 +1,20 @@
 //! Recipes: a claim, a figure, and the grid of runs it is drawn from.
 
-use crate::catalog::{Catalog, DatasetEntry, OptionKind};
+use crate::catalog::{Catalog, DatasetEntry, FigureEntry, OptionKind};
 use crate::cell::{Cell, FULL_SHORT, kept};
 use crate::changes::{SelectionChanges, Uses};
 use crate::choice::Choice;
 use crate::error::{Result, Source, quoted};
 use crate::profile::Profile;
+use crate::schema;
 use crate::static_scores::{Scorer, StaticScores, TableId};
 use crate::table::{self, Item, Table, float, parse};
-use crate::training::Selection;
+use crate::training::{FirstRound, ScoreSource, Selection};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// The claims of the abstract.
+pub(crate) const CLAIMS: [&str; 8] = ["A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8"];
 
 /// A checked recipe.
 #[derive(Clone, Debug)]
@@ -116,6 +120,17 @@ impl Recipe {
                 Some(MethodScores::SelectionCounts(_)) => Ok(None),
             };
             let found = found.map_err(|message| self.source.error(span.clone(), message, None))?;
+            let scoring = method.changes.scoring(profile);
+            let asks_for_scores =
+                (scoring.score_source, scoring.first_round) == (ScoreSource::Training, FirstRound::Scores);
+            if method.scored && asks_for_scores {
+                let message = format!(
+                    "in profile `{}` this has `score_source = \"training\"`, which has no scores for `first_round = \"scores\"`",
+                    profile.name
+                );
+                let hint = "`first_round` may be \"random\" or \"full\" here".to_owned();
+                return Err(self.source.error(span.clone(), message, Some(hint)));
+            }
             // What the profile decides may make equal what was written differently.
             let same = |(other, scores): (&Method, &Option<StaticScores>)| {
                 selects_alike(other, method, profile) && is_same(scores.as_ref(), found.as_ref())
@@ -277,7 +292,9 @@ fn cell(
         training: profile.training.clone(),
         selection: Selection {
             selection_period: (method.scored || method.rounds).then(|| changes.period(profile)),
-            class_balance: method.pruned && changes.class_balance.unwrap_or(profile.class_balance),
+            class_balance: method.pruned
+                && method.choice.name != FULL_SHORT
+                && changes.class_balance.unwrap_or(profile.class_balance),
             scoring: method.scored.then(|| changes.scoring(profile)),
             static_scores: counts.or_else(|| scores.cloned()),
         },
@@ -288,13 +305,15 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     let source: &Source = &shared;
     let mut file = parse(source)?;
     let title = file.text("title")?;
-    let claims = texts(source, file.optional_list("claims")?.unwrap_or_default(), "claims")?;
+    let claims = file.optional_list("claims")?.unwrap_or_default();
+    let claims = named(source, &claims, "claims", "claim", &CLAIMS)?;
     let claim = file.text("claim")?;
     let how_to_read = file.text("how_to_read")?;
     let profile = file.optional_text("profile")?;
-    let figures: Vec<(&str, String)> = catalog.figures.iter().map(|f| (f.as_str(), f.clone())).collect();
+    let figures: Vec<(&str, &FigureEntry)> = catalog.figures.iter().map(|f| (f.name.as_str(), f)).collect();
     let figure = file.word("figure", None, &figures)?;
-    let axes = texts(source, file.optional_list("axes")?.unwrap_or_default(), "axes")?;
+    let axes = axes(source, &mut file, figure, catalog)?;
+    let figure = figure.name.clone();
     let mut datasets = Vec::new();
     let mut dataset_spans = Vec::new();
     for item in file.list("datasets")? {
@@ -360,11 +379,39 @@ pub(crate) fn fractions(source: &Source, items: Vec<Item>) -> Result<Vec<f64>> {
     Ok(fractions)
 }
 
-fn texts(source: &Source, items: Vec<Item>, path: &str) -> Result<Vec<String>> {
-    items
-        .iter()
-        .map(|item| crate::table::text(source, item, path))
-        .collect()
+/// The settings that a figure draws against, as many as it needs.
+fn axes(source: &Source, file: &mut Table, figure: &FigureEntry, catalog: &Catalog) -> Result<Vec<String>> {
+    let items = file.optional_list("axes")?.unwrap_or_default();
+    if items.is_empty() && figure.axes > 0 {
+        return Err(file.missing("axes"));
+    }
+    let known = schema::axes(catalog);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let axes = named(source, &items, "axes", "setting", &known)?;
+    match items.get(figure.axes).or(items.last()) {
+        Some(item) if items.len() != figure.axes => {
+            let message = format!(
+                "`axes`: figure `{}` draws against {} of them, found {}",
+                figure.name,
+                figure.axes,
+                items.len()
+            );
+            Err(source.error(item.span.clone(), message, None))
+        }
+        _ => Ok(axes),
+    }
+}
+
+/// Texts that are among the names of something.
+fn named(source: &Source, items: &[Item], path: &str, kind: &str, names: &[&str]) -> Result<Vec<String>> {
+    let name = |item: &Item| {
+        let found = table::text(source, item, path)?;
+        match names.contains(&found.as_str()) {
+            true => Ok(found),
+            false => Err(table::unknown(source, item.span.clone(), kind, &found, names)),
+        }
+    };
+    items.iter().map(name).collect()
 }
 
 impl Catalog {
@@ -392,6 +439,7 @@ impl Catalog {
         let (pruned, scored, rounds, ranks) = entry(&choice.name).map_or((true, false, false, false), |m| {
             (m.pruned, m.scored, (m.rounds)(&choice), m.static_scores)
         });
+        let averages = entry(&choice.name).is_some_and(|m| m.averages);
         let scores = match ranks {
             true => Some(self.scores(source, &span, &choice.name, &mut rest)?),
             false => None,
@@ -399,6 +447,7 @@ impl Catalog {
         let uses = Uses {
             pruned: pruned && choice.name != FULL_SHORT,
             scored,
+            averages,
             rounds,
         };
         let changes = match &mut rest {

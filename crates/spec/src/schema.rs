@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, Entry, MethodEntry, OptionKind, OptionSpec};
 use crate::cell::FULL_SHORT;
 use crate::changes::Uses;
 use crate::choice::{Choice, Value as OptionValue};
+use crate::recipe::CLAIMS;
 use crate::training::{FIRST_ROUNDS, PRECISIONS, SCORE_SOURCES, SCORES};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -38,10 +39,7 @@ pub fn recipe_schema(catalog: &Catalog) -> String {
             ),
             (
                 "claims",
-                list(
-                    json!({ "type": "string" }),
-                    "The claims of the paper that it bears on, A1 to A8.",
-                ),
+                list(json!({ "enum": CLAIMS }), "The claims of the paper that it bears on."),
             ),
             ("claim", text("The claim in words.")),
             ("how_to_read", text("How to read the plot.")),
@@ -52,7 +50,7 @@ pub fn recipe_schema(catalog: &Catalog) -> String {
             (
                 "figure",
                 about(
-                    names(catalog.figures.iter().map(String::as_str).collect()),
+                    names(catalog.figures.iter().map(|figure| figure.name.as_str()).collect()),
                     "The kind of figure.",
                 ),
             ),
@@ -246,6 +244,7 @@ fn selection() -> Value {
     let mut keys = changes(Uses {
         pruned: true,
         scored: true,
+        averages: true,
         rounds: true,
     });
     let defaults = [
@@ -278,16 +277,20 @@ fn changes(uses: Uses) -> BTreeMap<&'static str, Value> {
         keys.insert("class_balance", about(flag, "Whether K is split over the classes."));
     }
     if uses.scored {
-        let weight = json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 });
         keys.insert("score", about(words(&SCORES), "What a sample's score is."));
         keys.insert("score_source", about(words(&SCORE_SOURCES), "Where scores come from."));
         keys.insert(
             "first_round",
             about(words(&FIRST_ROUNDS), "What the first selection period trains on."),
         );
+    }
+    if uses.averages {
         keys.insert(
             "ema_weight",
-            about(weight, "Weight of the new score in the moving averages."),
+            about(
+                json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
+                "Weight of the new score in the moving averages.",
+            ),
         );
     }
     keys
@@ -418,6 +421,7 @@ fn uses(method: &MethodEntry) -> Uses {
     Uses {
         pruned: method.pruned && method.entry.name != FULL_SHORT,
         scored: method.scored,
+        averages: method.averages,
         rounds: words.chain([usual.clone()]).any(|choice| (method.rounds)(&choice)),
     }
 }
@@ -432,7 +436,7 @@ fn defaults(method: &MethodEntry) -> Choice {
 }
 
 /// The settings that can stand on an axis.
-fn axes(catalog: &Catalog) -> Vec<String> {
+pub(crate) fn axes(catalog: &Catalog) -> Vec<String> {
     let options = catalog.methods.iter().flat_map(|method| &method.entry.options);
     let mut axes: Vec<String> = options.map(|option| option.name.clone()).collect();
     axes.extend(["selection_period", "ema_weight", "score", "score_source", "first_round"].map(str::to_owned));

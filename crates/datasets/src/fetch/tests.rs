@@ -220,6 +220,22 @@ fn files_come_into_place_once() {
 }
 
 #[test]
+fn of_several_that_fetch_the_same_one_does() {
+    let bytes = content(200_000);
+    let server = Server::start(&[("one.gz", &bytes)], Manner::Good);
+    let info = plain_set(&server, vec![info_of("one.gz", &bytes)]);
+    let root = tempfile::tempdir().unwrap();
+    let fetched: Vec<Fetched> = thread::scope(|scope| {
+        let fetch = || run(&info, root.path(), None).unwrap();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(fetch)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(fetched.iter().filter(|one| **one == Fetched::Done).count(), 1);
+    assert_eq!(server.starts(), [0]);
+    assert_eq!(fs::read(root.path().join("set/one.gz")).unwrap(), bytes);
+}
+
+#[test]
 fn a_cut_download_goes_on_where_it_was() {
     let bytes = content(100_000);
     let server = Server::start(&[("one.gz", &bytes)], Manner::Cutting { times: 2 });
@@ -328,7 +344,7 @@ fn an_archive_is_unpacked_and_removed() {
     for from in [None, Some(format!("{}x/other.tar.gz", server.url))] {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(run(&info, root.path(), from.as_deref()).unwrap(), Fetched::Done);
-        assert_eq!(listing(root.path()), ["set"]);
+        assert_eq!(listing(root.path()), [".fetch.lock", "set"]);
         assert_eq!(fs::read(root.path().join("set/one.bin")).unwrap(), bytes);
         assert_eq!(run(&info, root.path(), None).unwrap(), Fetched::AlreadyThere);
     }
@@ -352,7 +368,7 @@ fn files_on_disk_are_taken_from_where_they_are() {
     let fetched = |info: &DatasetInfo, from: &Path| {
         let root = tempfile::tempdir().unwrap();
         run(info, root.path(), from.to_str()).map_err(|e| e.to_string())?;
-        assert_eq!(listing(root.path()), ["set"]);
+        assert_eq!(listing(root.path()), [".fetch.lock", "set"]);
         fs::read(root.path().join("set/one.bin")).map_err(|e| e.to_string())
     };
     assert_eq!(fetched(&archived, &path("set.tar.gz")), Ok(bytes.clone()));

@@ -18,6 +18,7 @@ use crate::plot::theme::{ACCURACY, ColorScale, LABEL_SIZE};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-heat-map",
     summary: "accuracy over two settings of a method",
+    axes: 2,
     fits_a_column: false,
     needs_history: false,
     make,
@@ -36,7 +37,7 @@ struct Map {
 }
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let arranged = Arranged::new(data, 2)?;
+    let arranged = Arranged::new(data, KIND.axes)?;
     let mut maps = Vec::new();
     let mut findings = String::new();
     for series in &arranged.series {

@@ -18,6 +18,7 @@ use crate::{Error, RunRow};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-epoch",
     summary: "test accuracy against the epoch at one pruned fraction, not smoothed",
+    axes: 0,
     fits_a_column: true,
     needs_history: false,
     make,

@@ -19,6 +19,7 @@ use crate::statistics::Summary;
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-setting",
     summary: "accuracy and cost against a setting of a method",
+    axes: 1,
     fits_a_column: true,
     needs_history: false,
     make,
@@ -43,7 +44,7 @@ struct Line {
 }
 
 fn make(data: &Data) -> Result<Drawing, Error> {
-    let arranged = Arranged::new(data, 1)?;
+    let arranged = Arranged::new(data, KIND.axes)?;
     let mut words = data.words();
     let mut findings = String::new();
     let mut panels = Vec::new();

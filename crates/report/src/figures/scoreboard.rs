@@ -21,6 +21,7 @@ use crate::statistics::{Decision, FEWEST, Summary, Test};
 pub(super) const KIND: FigureKind = FigureKind {
     name: "scoreboard",
     summary: "every claim, the statistic that tests it, its interval and the verdict",
+    axes: 0,
     fits_a_column: false,
     needs_history: true,
     make,

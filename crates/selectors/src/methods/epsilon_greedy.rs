@@ -15,6 +15,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Dynamic,
     summary: "the samples with the highest moving average, but a share epsilon of them at random",
     scored: true,
+    averages: true,
     static_scores: false,
     options: &[OptionInfo {
         name: "epsilon",

@@ -9,6 +9,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Baseline,
     summary: "every sample, in every epoch",
     scored: false,
+    averages: false,
     static_scores: false,
     options: &[],
     cadence: |_| Cadence::Once,

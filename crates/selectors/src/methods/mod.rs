@@ -51,6 +51,8 @@ pub struct MethodInfo {
     pub summary: &'static str,
     /// Whether it learns from observed scores; if not, [`Selector::observe`] does nothing.
     pub scored: bool,
+    /// Whether it keeps moving averages of them, so that [`Setup::ema_weight`] counts.
+    pub averages: bool,
     /// Whether it needs [`Setup::static_scores`].
     pub static_scores: bool,
     /// Its options.

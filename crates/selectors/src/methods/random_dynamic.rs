@@ -11,6 +11,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Dynamic,
     summary: "a uniformly random subset, redrawn every epoch",
     scored: false,
+    averages: false,
     static_scores: false,
     options: &[OptionInfo {
         name: "redraw",

@@ -12,6 +12,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Static,
     summary: "one uniformly random subset, drawn once",
     scored: false,
+    averages: false,
     static_scores: false,
     options: &[],
     cadence: |_| Cadence::Once,

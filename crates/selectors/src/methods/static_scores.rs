@@ -10,6 +10,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Static,
     summary: "the samples with the highest scores of a table, chosen once",
     scored: false,
+    averages: false,
     static_scores: true,
     options: &[],
     cadence: |_| Cadence::Once,

@@ -19,6 +19,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Dynamic,
     summary: "the samples with the highest moving average plus c times their moving variance",
     scored: true,
+    averages: true,
     static_scores: false,
     options: &[
         OptionInfo {

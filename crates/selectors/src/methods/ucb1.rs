@@ -20,6 +20,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Dynamic,
     summary: "the samples with the highest mean score plus c sqrt(2 ln t / n)",
     scored: true,
+    averages: false,
     static_scores: false,
     options: &[OptionInfo {
         name: "c",

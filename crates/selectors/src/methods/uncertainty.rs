@@ -11,6 +11,7 @@ pub(super) const INFO: MethodInfo = MethodInfo {
     family: Family::Dynamic,
     summary: "the samples with the highest moving average of their scores",
     scored: true,
+    averages: true,
     static_scores: false,
     options: &[],
     cadence: |_| Cadence::EveryRound,

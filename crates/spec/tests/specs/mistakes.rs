@@ -133,7 +133,7 @@ fn of_recipes() {
         mistake(
             "accuracy-by-fraction",
             "accuracy-by-fractions",
-            "`figure`: expected one of: `accuracy-by-fraction`, `accuracy-by-time`, found `accuracy-by-fractions`",
+            "`figure`: expected one of: `accuracy-by-fraction`, `accuracy-by-time`, `accuracy-by-setting`, found `accuracy-by-fractions`",
             "\"accuracy-by-fractions\"",
         )
         .hint("did you mean `accuracy-by-fraction`?"),
@@ -148,6 +148,32 @@ fn of_recipes() {
             "\"full\", \"full\", ",
             "method `full` is listed twice",
             "\"full\"",
+        ),
+        mistake(
+            "\"A5\"]",
+            "\"A9\"]",
+            "unknown claim `A9`, expected one of: `A1`, `A2`, `A3`, `A4`, `A5`, `A6`, `A7`, `A8`",
+            "\"A9\"",
+        )
+        .hint("did you mean `A1`?"),
+        mistake(
+            "datasets =",
+            "axes = [\"c\"]\ndatasets =",
+            "`axes`: figure `accuracy-by-fraction` draws against 0 of them, found 1",
+            "\"c\"",
+        ),
+        mistake(
+            "figure = \"accuracy-by-fraction\"",
+            "figure = \"accuracy-by-setting\"\naxes = [\"selection_periods\"]",
+            "unknown setting `selection_periods`, expected one of: `c`, `ema_weight`, `epsilon`, `first_round`, `redraw`, `score`, `score_source`, `selection_period`",
+            "\"selection_periods\"",
+        )
+        .hint("did you mean `selection_period`?"),
+        mistake(
+            "figure = \"accuracy-by-fraction\"",
+            "figure = \"accuracy-by-setting\"\naxes = [\"c\", \"ema_weight\"]",
+            "`axes`: figure `accuracy-by-setting` draws against 1 of them, found 2",
+            "\"ema_weight\"",
         ),
         mistake(
             "0.5 }",

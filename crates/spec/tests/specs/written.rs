@@ -1,7 +1,8 @@
 //! A small catalog, and specs that are right.
 
 use dynaprune_spec::{
-    Catalog, Choice, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec, Profile, Recipe, Result, Value,
+    Catalog, Choice, DatasetEntry, Entry, FigureEntry, MethodEntry, OptionKind, OptionSpec, Profile, Recipe, Result,
+    Value,
 };
 use std::path::PathBuf;
 
@@ -65,6 +66,7 @@ pub(crate) fn catalog() -> Catalog {
         entry: entry(name, options),
         pruned,
         scored,
+        averages: scored,
         static_scores: name == "static",
         rounds,
     };
@@ -141,7 +143,16 @@ pub(crate) fn catalog() -> Catalog {
             ),
             entry("input-norm", vec![]),
         ],
-        figures: vec!["accuracy-by-fraction".to_owned(), "accuracy-by-time".to_owned()],
+        figures: [
+            ("accuracy-by-fraction", 0),
+            ("accuracy-by-time", 0),
+            ("accuracy-by-setting", 1),
+        ]
+        .map(|(name, axes)| FigureEntry {
+            name: name.to_owned(),
+            axes,
+        })
+        .into(),
     }
 }
 
