@@ -260,10 +260,12 @@ impl Results {
         for (id, rows) in theirs {
             match ours.get(&id) {
                 Some(here) => conflicts.extend(difference(here, &rows).map(|difference| (id, difference))),
-                None => {
-                    self.store(&rows)?;
-                    came += 1;
-                }
+                None => match self.store(&rows)? {
+                    Stored::Now => came += 1,
+                    // Another process has made it meanwhile.
+                    Stored::Before => {}
+                    Stored::Otherwise(difference) => conflicts.push((id, difference)),
+                },
             }
         }
         self.collect()?;
@@ -289,8 +291,10 @@ impl Results {
     /// # Errors
     /// As for [`Results::runs`].
     pub fn with_selections(&self) -> Result<BTreeSet<String>, Error> {
-        let mut ids = parquet::texts(&self.selections_path(), "run_id").map_err(hinted)?;
-        ids.extend(self.new_cells()?.selections.into_iter().map(|row| row.run_id));
+        // The cells first: what is collected between the two looks is in the file then.
+        let new = self.new_cells()?.selections.into_iter().map(|row| row.run_id);
+        let mut ids: BTreeSet<String> = new.collect();
+        ids.extend(parquet::texts(&self.selections_path(), "run_id").map_err(hinted)?);
         Ok(ids)
     }
 
@@ -431,20 +435,17 @@ impl Results {
         dynaprune_files::lock(&path).map_err(Error::write(&path))
     }
 
-    /// Takes the rows of runs out of the files; the runs first, so that a run that is there has its other rows.
+    /// Takes the rows of runs out of the files; the runs first, so that a run that is there has its other rows. Those of a run
+    /// that is not there, as a crash between the files leaves them, go too.
     fn forget(&self, run_ids: &BTreeSet<&str>) -> Result<(), Error> {
-        let runs = read_for_rewriting::<RunRow>(&self.runs_path())?;
-        if !runs.iter().any(|run| run_ids.contains(run.run_id.as_str())) {
-            return Ok(());
-        }
-        let runs = merged(&self.runs_path(), run_ids, &[], |row: &RunRow| &row.run_id)?;
-        let epochs = merged(&self.epochs_path(), run_ids, &[], |row: &EpochRow| &row.run_id)?;
-        let selections = merged(&self.selections_path(), run_ids, &[], |row: &SelectionRow| &row.run_id)?;
-        let traces = merged(&self.traces_path(), run_ids, &[], |row: &TraceRow| &row.run_id)?;
-        parquet::write(&self.runs_path(), &runs)?;
-        write_if_needed(&self.epochs_path(), &epochs)?;
-        write_if_needed(&self.selections_path(), &selections)?;
-        write_if_needed(&self.traces_path(), &traces)
+        let runs = without(&self.runs_path(), run_ids, |row: &RunRow| &row.run_id)?;
+        let epochs = without(&self.epochs_path(), run_ids, |row: &EpochRow| &row.run_id)?;
+        let selections = without(&self.selections_path(), run_ids, |row: &SelectionRow| &row.run_id)?;
+        let traces = without(&self.traces_path(), run_ids, |row: &TraceRow| &row.run_id)?;
+        runs.map_or(Ok(()), |rows| parquet::write(&self.runs_path(), &rows))?;
+        epochs.map_or(Ok(()), |rows| parquet::write(&self.epochs_path(), &rows))?;
+        selections.map_or(Ok(()), |rows| parquet::write(&self.selections_path(), &rows))?;
+        traces.map_or(Ok(()), |rows| parquet::write(&self.traces_path(), &rows))
     }
 
     /// Rewrites the files with the rows of `new` runs, in place of any rows of the same.
@@ -617,6 +618,14 @@ fn check_columns<R: Row>(path: &Path) -> Result<(), Error> {
         Err(error @ Error::UnknownColumns { .. }) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The rows of a file without those of some runs; `None` if it has none of theirs.
+fn without<R: Row>(path: &Path, run_ids: &BTreeSet<&str>, run_id: fn(&R) -> &str) -> Result<Option<Vec<R>>, Error> {
+    let mut rows: Vec<R> = read_for_rewriting(path)?;
+    let all = rows.len();
+    rows.retain(|row| !run_ids.contains(run_id(row)));
+    Ok((rows.len() < all).then_some(rows))
 }
 
 fn read_for_rewriting<R: Row>(path: &Path) -> Result<Vec<R>, Error> {
