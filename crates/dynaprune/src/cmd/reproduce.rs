@@ -382,6 +382,7 @@ fn make_runs(
         return made;
     }
     sweep::tidy(results, store);
+    results.uncollect(&plan.to_do().map(|run| run.id.as_str()).collect())?;
     // What was made is collected even if the sweep ended with an error; tasks that draw nothing leave that to others.
     let collected = if args.no_figure { Ok(0) } else { results.collect() };
     let failed = made?;
