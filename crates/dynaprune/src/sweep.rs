@@ -22,6 +22,7 @@ use dynaprune_spec::{Cell, Measurement, ScoreSpec, StaticScores, TableId};
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{Error, Watch as _};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,6 +72,18 @@ enum Attempt {
     /// It needs something that is not there yet.
     Waits(String),
 }
+
+/// Something that a run needs was there when the sweep was planned, and is not any more: another process has begun afresh.
+#[derive(Debug)]
+pub(crate) struct Gone(String);
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, and nobody makes it", self.0)
+    }
+}
+
+impl std::error::Error for Gone {}
 
 /// What a scoring run is claimed by: all that can be measured in a training run is measured under one claim.
 pub(crate) fn scoring_claim(measurement: &Measurement) -> String {
@@ -122,7 +135,8 @@ impl<'a> Sweep<'a> {
     /// Makes what the plan still needs, and gives what failed, in words. `file` finds a score table that a recipe names.
     ///
     /// # Errors
-    /// [`Stopped`] if the process was asked to end; if results cannot be read or stored.
+    /// [`Stopped`] if the process was asked to end; [`Gone`] if it is to be planned once more; if results cannot be read or
+    /// stored.
     pub(crate) fn runs(mut self, plan: &Plan, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Vec<String>> {
         self.begin_afresh(&plan.tables, &plan.runs)?;
         let mut tasks = scoring_tasks(&plan.tables);
@@ -179,7 +193,7 @@ impl<'a> Sweep<'a> {
                     self.progress.note(&format!("{runs} to wait for, made by others: {by}"));
                     told = true;
                 }
-                (None, Some(needs)) => return Err(anyhow!("{needs}, and nobody makes it")),
+                (None, Some(needs)) => return Err(Gone(needs).into()),
                 _ => {}
             }
             std::thread::sleep(wait);
@@ -204,6 +218,8 @@ impl<'a> Sweep<'a> {
             Claim::Ours(lease) => lease,
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };
+        self.forget_failure(&id)?;
+        look_anew(&self.results.folder().join("scores/runs"));
         let missing = run
             .measurements
             .iter()
@@ -218,8 +234,6 @@ impl<'a> Sweep<'a> {
         let spec: Vec<String> = missing.iter().map(Measurement::to_json).collect();
         let folder = self.results.folder().join("checkpoints").join(&id);
         let mut keeper = Keeper::new(
-        self.forget_failure(&id)?;
-        look_anew(&self.results.folder().join("scores/runs"));
             watch,
             &self.progress,
             Checkpoints::new(folder, identity(&spec, dataset, None)),
@@ -317,9 +331,11 @@ impl<'a> Sweep<'a> {
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };
         // It may have been finished between the two looks.
+        look_anew(&self.results.folder().join("cells"));
         if self.is_stored(run)? {
             return Ok(self.skip(run));
         }
+        self.forget_failure(&run.id)?;
         let scores = match self.scores(run, file) {
             Ok(Scores::None) => None,
             Ok(Scores::There(scored)) => Some(*scored),
@@ -334,10 +350,8 @@ impl<'a> Sweep<'a> {
                 self.failed.push(format!("{label} ({}): {error:#}", run.id));
                 return Ok(self.skip(run));
             }
-        look_anew(&self.results.folder().join("cells"));
         };
         let by = self.settings.by.starting_now();
-        self.forget_failure(&run.id)?;
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&by)) {
             let text = format!("{label}: its scores were not timed here, so it has no total time");
             self.progress.note(&text);
@@ -460,6 +474,7 @@ impl<'a> Sweep<'a> {
                 let id = of.id().to_string();
                 let counted = self.counted(of)?;
                 let counted = counted.ok_or_else(|| anyhow!("run {id}, whose selections it counts, has no result"))?;
+                let dataset = self.library.get(&cell.dataset)?;
                 return Ok(match counts::of(of, dataset, &counted)? {
                     Some(scored) => Scores::There(Box::new(scored)),
                     None => Scores::Never("the run that it counts diverged"),
@@ -471,18 +486,18 @@ impl<'a> Sweep<'a> {
                 None => return Ok(Scores::None),
             },
         };
+        let dataset = self.library.get(&cell.dataset)?;
         Ok(Scores::There(Box::new(score_store::read_for(&path, cell, dataset)?)))
     }
 
-                let dataset = self.library.get(&cell.dataset)?;
     /// What there is to do about a run that failed before: nothing, unless it is to be tried again.
     fn failed_before(&mut self, id: &str, label: &str, work: Work) -> Option<Attempt> {
         if self.settings.retry_failed {
             return None;
         }
+        let failure = self.failures.of(id)?;
         self.failed.push(format!("{label} ({id}), before: {}", failure.error));
         self.progress.skip(work);
-        let dataset = self.library.get(&cell.dataset)?;
         Some(Attempt::Over)
     }
 
@@ -503,7 +518,6 @@ impl<'a> Sweep<'a> {
         stopped: bool,
         watch: RunWatch,
         lease: &Lease,
-        let failure = self.failures.of(id)?;
     ) -> Result<Attempt> {
         if self.settings.stop.is_asked() && stopped {
             return Err(Stopped.into());
@@ -562,6 +576,12 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
     }
 }
 
+/// Opens a folder of which a file is looked for again. A network file system asks its server anew what is in it then; it
+/// would else take a file that was not there for missing, for as long as a minute.
+fn look_anew(folder: &Path) {
+    let _ = folder.read_dir();
+}
+
 /// What a run needs before it can begin.
 enum Needs {
     Nothing,
@@ -576,12 +596,6 @@ enum Scores {
     /// It needs none.
     None,
     There(Box<Scored>),
-/// Opens a folder of which a file is looked for again. A network file system asks its server anew what is in it then; it
-/// would else take a file that was not there for missing, for as long as a minute.
-fn look_anew(folder: &Path) {
-    let _ = folder.read_dir();
-}
-
     /// There are none.
     Never(&'static str),
 }

@@ -239,7 +239,21 @@ fn reproduce(
     }
     let mut failed = Vec::new();
     if !args.no_runs {
-        failed = make_runs(&plan, library, &results, &store, &files, (args, stop))?;
+        failed = match make_runs(&plan, library, &results, &store, &files, (args, stop)) {
+            // Another process has begun afresh: its runs may be ours to make, or to wait for.
+            Err(error) if error.is::<sweep::Gone>() => {
+                let plan = Plan::new(
+                    chosen_cells(cells.clone(), args)?,
+                    profile,
+                    &results,
+                    &store,
+                    library,
+                    false,
+                )?;
+                make_runs(&plan, library, &results, &store, &files, (args, stop))?
+            }
+            made => made?,
+        };
     }
     stop.check()?;
     if args.no_figure {
