@@ -223,6 +223,15 @@ pub(crate) fn with_counted(cell: Cell) -> Vec<Cell> {
     }
 }
 
+/// The run whose selections the cell counts, if it does, else the cell itself: what decides who makes it, so that nobody else
+/// makes the other.
+pub(crate) fn counted_or_own(cell: &Cell) -> &Cell {
+    match &cell.selection.static_scores {
+        Some(StaticScores::SelectionCounts { of }) => of,
+        _ => cell,
+    }
+}
+
 /// Whether a result has all that this version records of a run.
 pub(crate) fn is_whole(result: &RunRows) -> bool {
     let mut runs = result.runs.iter();

@@ -9,7 +9,7 @@ use crate::figure::Figure;
 use crate::hours;
 use crate::library::Library;
 use crate::machine::{self, Compute};
-use crate::plan::{Plan, with_counted};
+use crate::plan::{Plan, counted_or_own, with_counted};
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
 use crate::rows::Provenance;
@@ -311,7 +311,7 @@ fn chosen_cells(mut cells: Vec<Cell>, args: &Args) -> Result<Vec<Cell>> {
         cells.retain(|cell| args.cell.contains(&cell.id().to_string()));
     }
     if let Some(shard) = args.shard {
-        cells.retain(|cell| shard.has(cell.id().as_str()));
+        cells.retain(|cell| shard.has(counted_or_own(cell).id().as_str()));
     }
     Ok(cells)
 }
