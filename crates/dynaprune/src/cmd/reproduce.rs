@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(jobs) => Some(crew(jobs, args.device)?),
     };
     make_and_draw(args, &workspace, &catalog, &mut library, &stop)?;
-    crew.map_or(Ok(()), Crew::wait)
+    crew.map_or(Ok(()), |crew| crew.wait(&stop))
 }
 
 /// The processes that make runs beside this one.
