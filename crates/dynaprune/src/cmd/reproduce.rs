@@ -364,9 +364,14 @@ fn make_runs(
     }
     sweep::tidy(results, store);
     if to_do == 0 {
-        // Tasks that draw nothing have made them, or a process that was killed before it came to this. Results that cannot be
-        // written can be looked at.
-        if !args.no_figure && let Err(error) = results.collect() {
+        // Tasks that draw nothing have made them, or a process that was killed before it came to this.
+        if !args.no_figure
+            && let Err(error) = results.collect()
+        {
+            // Results that cannot be written can be looked at.
+            if !may_not_write(&error) {
+                return Err(error.into());
+            }
             tell(args, || format!("note: finished runs are not collected: {error}"));
         }
         return Ok(Vec::new());
@@ -377,6 +382,7 @@ fn make_runs(
     }
     // So should a folder that cannot be written.
     results.prepare()?;
+    results.uncollect(&plan.to_do().map(|run| run.id.as_str()).collect())?;
     let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
     let settings = Settings {
         retry_failed: args.retry_failed,
@@ -396,12 +402,20 @@ fn make_runs(
         return made;
     }
     sweep::tidy(results, store);
-    results.uncollect(&plan.to_do().map(|run| run.id.as_str()).collect())?;
     // What was made is collected even if the sweep ended with an error; tasks that draw nothing leave that to others.
     let collected = if args.no_figure { Ok(0) } else { results.collect() };
     let failed = made?;
     collected?;
     Ok(failed)
+}
+
+/// Whether it is a place that is not ours to write.
+fn may_not_write(error: &dynaprune_report::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        dynaprune_report::Error::Write { source, .. } => matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem),
+        _ => false,
+    }
 }
 
 fn tell(args: &Args, line: impl FnOnce() -> String) {
