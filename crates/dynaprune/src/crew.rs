@@ -2,11 +2,14 @@
 //!
 //! They claim runs as any other process does, so that nothing is made twice; this one waits for theirs, and draws.
 
+use crate::failure::STOPPED;
 use crate::machine;
-use anyhow::{Context as _, Result};
+use crate::signals::Stop;
+use anyhow::{Context as _, Result, anyhow};
 use std::env;
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// The option that asks for them.
 const OPTION: &str = "--jobs-per-gpu";
@@ -34,12 +37,31 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Waits until all have ended. What failed there is recorded as it is here.
-    pub(crate) fn wait(mut self) -> Result<()> {
-        for mut child in self.0.drain(..) {
-            child.wait().context("cannot wait for another job")?;
+    /// Waits until all have ended. A run that failed there is recorded as it is here.
+    ///
+    /// # Errors
+    /// [`Stopped`](crate::failure::Stopped); if one has neither done what it could nor ended as it was told.
+    pub(crate) fn wait(mut self, stop: &Stop) -> Result<()> {
+        let mut lost = Vec::new();
+        while let Some(child) = self.0.last_mut() {
+            let Some(status) = child.try_wait().context("cannot wait for another job")? else {
+                stop.check()?;
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            };
+            // All was made, some runs failed, or it was to stop.
+            let is_usual = status
+                .code()
+                .is_some_and(|code| [0, 1, i32::from(STOPPED)].contains(&code));
+            if !is_usual {
+                lost.push(format!("process {} ended with {status}", child.id()));
+            }
+            self.0.pop();
         }
-        Ok(())
+        match lost.as_slice() {
+            [] => Ok(()),
+            lost => Err(anyhow!("jobs beside this one: {}", lost.join(", "))),
+        }
     }
 }
 
@@ -68,7 +90,8 @@ fn of_others(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
         }
     }
     for flag in ["--no-figure", "--quiet", "--untimed"] {
-        if !others.iter().any(|argument| argument == flag) {
+        let is_flag = |argument: &OsString| argument == flag || (flag == "--quiet" && argument == "-q");
+        if !others.iter().any(is_flag) {
             others.push(flag.into());
         }
     }
@@ -96,5 +119,23 @@ mod tests {
             of("reproduce fig1 --profile fast --quiet"),
             "reproduce fig1 --profile fast --quiet --no-figure --untimed"
         );
+        // A flag that is given twice is refused.
+        assert_eq!(
+            of("reproduce fig1 -q --jobs-per-gpu 2"),
+            "reproduce fig1 -q --no-figure --untimed"
+        );
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_job_that_was_lost_is_told() {
+        let crew = |scripts: &[&str]| {
+            let start = |script: &&str| Command::new("sh").args(["-c", script]).spawn().unwrap();
+            Crew(scripts.iter().map(start).collect())
+        };
+        crew(&["exit 0", "exit 1", "exit 75"]).wait(&Stop::default()).unwrap();
+        let error = crew(&["exit 0", "exit 2", "kill -9 $$"]).wait(&Stop::default());
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("exit status: 2") && text.contains("signal: 9"), "{text}");
     }
 }

@@ -4,6 +4,7 @@
 //! process is on this machine and gone, or if its file has not changed for [`PATIENCE`] while we looked on: no clock but our own
 //! is read, so that neither a clock that was set back nor one of another machine matters. A dead claim is taken over.
 
+use crate::signals::Stop;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Leases {
     folder: PathBuf,
     me: Holder,
+    /// How long a claim of another machine must not have changed to be dead.
+    patience: Duration,
     /// Claims of others: what their files held when we looked, and since when.
     seen: BTreeMap<String, (Vec<u8>, Instant)>,
 }
@@ -67,6 +70,7 @@ impl Leases {
         Self {
             folder: profile_folder.join("leases"),
             me: Holder::me(),
+            patience: PATIENCE,
             seen: BTreeMap::new(),
         }
     }
@@ -113,16 +117,42 @@ impl Leases {
         }
     }
 
+    /// Claims the run `id` for a command that has nothing else to do meanwhile: a claim of another machine is looked at until it
+    /// beats or is dead. `tell` is told of its holder before.
+    ///
+    /// # Errors
+    /// As [`Leases::claim`], or [`Stopped`](crate::failure::Stopped).
+    pub(crate) fn claim_patiently(&mut self, id: &str, stop: &Stop, tell: impl FnOnce(&Holder)) -> Result<Claim> {
+        let held = match self.claim(id)? {
+            Claim::Held(holder) if !self.is_here(&holder) => holder,
+            claim => return Ok(claim),
+        };
+        tell(&held);
+        loop {
+            std::thread::sleep(self.patience / 60);
+            stop.check()?;
+            match self.claim(id)? {
+                Claim::Held(now) if now == held => {}
+                claim => return Ok(claim),
+            }
+        }
+    }
+
+    /// Whether the holder is a process of this machine, of which we know whether it lives.
+    fn is_here(&self, holder: &Holder) -> bool {
+        holder.machine == self.me.machine && !self.me.machine.is_empty()
+    }
+
     fn is_dead(&mut self, id: &str, holder: &Holder, there: &[u8]) -> bool {
-        if holder.machine == self.me.machine && !self.me.machine.is_empty() {
-            return start_of(holder.pid) != Some(holder.started);
+        if self.is_here(holder) {
+            return is_over(&stat(holder.pid), holder.started);
         }
         let now = Instant::now();
         let (bytes, since) = self.seen.entry(id.to_owned()).or_insert_with(|| (there.to_vec(), now));
         if bytes != there {
             (*bytes, *since) = (there.to_vec(), now);
         }
-        now.duration_since(*since) >= PATIENCE
+        now.duration_since(*since) >= self.patience
     }
 }
 
@@ -155,7 +185,7 @@ impl Holder {
                 true => String::new(),
                 false => format!("{boot}/{}", space.display()),
             },
-            started: start_of(pid).unwrap_or(0),
+            started: stat(pid).ok().as_deref().and_then(start_in).unwrap_or(0),
             beats: 0,
             token: String::new(),
         }
@@ -176,16 +206,35 @@ impl Holder {
         serde_json::from_slice(&fs::read(path).ok()?).ok()
     }
 
+    /// That it is waited for, for people.
+    pub(crate) fn awaited(&self) -> String {
+        let (pid, host) = (self.pid, &self.host);
+        let seconds = PATIENCE.as_secs();
+        format!("it is claimed by process {pid} on {host}: waiting for a sign of life, {seconds} seconds at most")
+    }
+
     /// Whether the process is known to be gone; one on another machine is not.
     pub(crate) fn is_gone(&self) -> bool {
         let me = Self::me();
-        !me.machine.is_empty() && self.machine == me.machine && start_of(self.pid) != Some(self.started)
+        !me.machine.is_empty() && self.machine == me.machine && is_over(&stat(self.pid), self.started)
     }
 }
 
-/// When a process of this machine started, in ticks; `None` if it is gone, or is a zombie.
-fn start_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// What the system says of a process of this machine.
+fn stat(pid: u32) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+}
+
+/// Whether the process that `started` then is gone. One that the system does not tell of may live.
+fn is_over(stat: &io::Result<String>, started: u64) -> bool {
+    match stat {
+        Ok(text) => start_in(text) != Some(started),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// When the process started, in ticks; `None` if it is a zombie.
+fn start_in(stat: &str) -> Option<u64> {
     // The name, in parentheses, may have blanks; the state is the next field and the start the 20th from there.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     match fields.next()? {
@@ -323,7 +372,7 @@ mod tests {
         left_by(folder.path(), |holder| holder.started = 1);
         drop(ours(Leases::new(folder.path()).claim("run").unwrap()));
         left_by(folder.path(), |holder| {
-            (holder.pid, holder.started) = (parent, start_of(parent).unwrap())
+            (holder.pid, holder.started) = (parent, start_in(&stat(parent).unwrap()).unwrap())
         });
         assert!(is_held(&mut Leases::new(folder.path())), "it lives");
     }
@@ -345,6 +394,44 @@ mod tests {
         assert!(is_held(&mut leases), "it has beaten");
         back(&mut leases);
         drop(ours(leases.claim("run").unwrap()));
+    }
+
+    #[test]
+    fn a_claim_that_a_machine_has_left_is_waited_for_and_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = |beats| {
+            left_by(folder.path(), |holder| {
+                (holder.machine, holder.beats) = ("elsewhere".to_owned(), beats)
+            })
+        };
+        let mut leases = Leases {
+            patience: Duration::from_millis(60),
+            ..Leases::new(folder.path())
+        };
+        elsewhere(0);
+        let mut told = 0;
+        let claim = leases.claim_patiently("run", &Stop::default(), |_| told += 1);
+        drop(ours(claim.unwrap()));
+        assert_eq!(told, 1);
+        // One that beats lives: that is seen at the first look, long before it would be dead.
+        leases.patience = Duration::from_secs(60);
+        elsewhere(0);
+        let clock = Instant::now();
+        let claim = leases.claim_patiently("run", &Stop::default(), |_| elsewhere(1));
+        assert!(matches!(claim.unwrap(), Claim::Held(holder) if holder.beats == 1));
+        assert!(clock.elapsed() < Duration::from_secs(30));
+        // So does a process of this machine, at once.
+        let lease = ours(leases.claim("another").unwrap());
+        let claim = leases.claim_patiently("another", &Stop::default(), |_| panic!("it waits"));
+        assert!(matches!(claim.unwrap(), Claim::Held(_)));
+        drop(lease);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_looked_at_is_not_gone() {
+        let failed = |kind: io::ErrorKind| is_over(&Err(kind.into()), 7);
+        assert!(failed(io::ErrorKind::NotFound));
+        assert!(!failed(io::ErrorKind::PermissionDenied) && !failed(io::ErrorKind::Interrupted));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::rows::method_label;
 use crate::score_store::ScoreStore;
 use crate::work::Work;
 use anyhow::Result;
-use dynaprune_report::Results;
+use dynaprune_report::{Results, RunRow, RunRows};
 use dynaprune_selectors::Family;
 use dynaprune_spec::{Cell, Measurement, Profile, ScoreSpec, StaticScores};
 use std::collections::BTreeSet;
@@ -23,11 +23,6 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Whether its kept set changes during the run, so that its selections are recorded.
-    pub(crate) fn records_selections(&self) -> bool {
-        selects_repeatedly(&self.cell)
-    }
-
     /// What a person would call it: `cifar10 ucb s=0.7 seed 0`.
     pub(crate) fn label(&self) -> String {
         let Cell {
@@ -134,19 +129,21 @@ impl Plan {
         library: &mut Library,
         afresh: bool,
     ) -> Result<Self> {
-        let finished: BTreeSet<String> = results.runs()?.into_iter().map(|row| row.run_id).collect();
-        let recorded = results.with_selections()?;
+        let (finished, recorded) = (results.runs()?, results.with_selections()?);
+        let whole: BTreeSet<String> = finished
+            .into_iter()
+            .filter(|run| !lacks_selections(run, recorded.contains(&run.run_id)))
+            .map(|run| run.run_id)
+            .collect();
         let mut runs: Vec<Planned> = Vec::with_capacity(cells.len());
         for cell in cells.into_iter().flat_map(with_counted) {
             let id = cell.id().to_string();
             if runs.iter().any(|run| run.id == id) {
                 continue;
             }
-            // A result of a version that did not record kept sets is not whole.
-            let is_whole = finished.contains(&id) && (recorded.contains(&id) || !selects_repeatedly(&cell));
             runs.push(Planned {
                 work: Work::of(&cell, &library.size(&cell.dataset)?)?,
-                done: !afresh && is_whole,
+                done: !afresh && whole.contains(&id),
                 method: method_label(&cell, profile),
                 id,
                 cell,
@@ -226,9 +223,26 @@ pub(crate) fn with_counted(cell: Cell) -> Vec<Cell> {
     }
 }
 
-/// Whether the cell's kept set changes during the run, so that its selections are recorded.
-fn selects_repeatedly(cell: &Cell) -> bool {
-    dynaprune_selectors::method(&cell.method.name).is_ok_and(|info| info.family == Family::Dynamic)
+/// The run whose selections the cell counts, if it does, else the cell itself: what decides who makes it, so that nobody else
+/// makes the other.
+pub(crate) fn counted_or_own(cell: &Cell) -> &Cell {
+    match &cell.selection.static_scores {
+        Some(StaticScores::SelectionCounts { of }) => of,
+        _ => cell,
+    }
+}
+
+/// Whether a result has all that this version records of a run.
+pub(crate) fn is_whole(result: &RunRows) -> bool {
+    let mut runs = result.runs.iter();
+    runs.all(|run| !lacks_selections(run, !result.selections.is_empty()))
+}
+
+/// Whether the kept set changed during the run, and a version made it that did not record kept sets. What a run selected that
+/// diverged means nothing.
+fn lacks_selections(run: &RunRow, are_recorded: bool) -> bool {
+    let is_dynamic = || dynaprune_selectors::method(&run.method).is_ok_and(|info| info.family == Family::Dynamic);
+    !are_recorded && !run.diverged && is_dynamic()
 }
 
 /// `12,500`.

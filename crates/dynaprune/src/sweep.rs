@@ -10,20 +10,21 @@ use crate::keeper::{Keeper, identity, specs_of};
 use crate::lease::{self, Claim, Lease, Leases};
 use crate::library::Library;
 use crate::machine::Compute;
-use crate::plan::{Plan, Planned, PlannedScoring, Tables};
+use crate::plan::{Plan, Planned, PlannedScoring, Tables, is_whole};
 use crate::progress::{Progress, RunWatch};
 use crate::rows::{Provenance, rows};
 use crate::score_store::{self, ScoreStore, Scored};
 use crate::signals::Stop;
 use crate::work::Work;
 use anyhow::{Result, anyhow};
-use dynaprune_report::{Results, Stored};
-use dynaprune_spec::{Measurement, ScoreSpec, StaticScores, TableId};
+use dynaprune_report::{Results, RunRows, Stored};
+use dynaprune_spec::{Cell, Measurement, ScoreSpec, StaticScores, TableId};
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{Error, Watch as _};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to wait before looking again at what others make: at first,
@@ -71,6 +72,18 @@ enum Attempt {
     /// It needs something that is not there yet.
     Waits(String),
 }
+
+/// Something that a run needs was there when the sweep was planned, and is not any more: another process has begun afresh.
+#[derive(Debug)]
+pub(crate) struct Gone(String);
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, and nobody makes it", self.0)
+    }
+}
+
+impl std::error::Error for Gone {}
 
 /// What a scoring run is claimed by: all that can be measured in a training run is measured under one claim.
 pub(crate) fn scoring_claim(measurement: &Measurement) -> String {
@@ -122,7 +135,8 @@ impl<'a> Sweep<'a> {
     /// Makes what the plan still needs, and gives what failed, in words. `file` finds a score table that a recipe names.
     ///
     /// # Errors
-    /// [`Stopped`] if the process was asked to end; if results cannot be read or stored.
+    /// [`Stopped`] if the process was asked to end; [`Gone`] if it is to be planned once more; if results cannot be read or
+    /// stored.
     pub(crate) fn runs(mut self, plan: &Plan, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Vec<String>> {
         self.begin_afresh(&plan.tables, &plan.runs)?;
         let mut tasks = scoring_tasks(&plan.tables);
@@ -179,7 +193,7 @@ impl<'a> Sweep<'a> {
                     self.progress.note(&format!("{runs} to wait for, made by others: {by}"));
                     told = true;
                 }
-                (None, Some(needs)) => return Err(anyhow!("{needs}, and nobody makes it")),
+                (None, Some(needs)) => return Err(Gone(needs).into()),
                 _ => {}
             }
             std::thread::sleep(wait);
@@ -194,7 +208,7 @@ impl<'a> Sweep<'a> {
         let Some(first) = run.measurements.first() else {
             return Ok(Attempt::Over);
         };
-        if let Some(attempt) = self.failed_before(&id, &label, run.work)? {
+        if let Some(attempt) = self.failed_before(&id, &label, run.work) {
             self.unscored
                 .extend(run.measurements.iter().map(|m| m.id().to_string()));
             return Ok(attempt);
@@ -204,6 +218,8 @@ impl<'a> Sweep<'a> {
             Claim::Ours(lease) => lease,
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };
+        self.forget_failure(&id)?;
+        look_anew(&self.results.folder().join("scores/runs"));
         let missing = run
             .measurements
             .iter()
@@ -301,11 +317,11 @@ impl<'a> Sweep<'a> {
             return Ok(self.skip(run));
         }
         let label = run.label();
-        if let Some(attempt) = self.failed_before(&run.id, &label, run.work)? {
+        if let Some(attempt) = self.failed_before(&run.id, &label, run.work) {
             self.ended.insert(run.id.clone());
             return Ok(attempt);
         }
-        match self.needs(run) {
+        match self.needs(run)? {
             Needs::Nothing => {}
             Needs::Waits(what) => return Ok(Attempt::Waits(what)),
             Needs::Never(why) => return Ok(self.leave_out(run, why)),
@@ -315,21 +331,25 @@ impl<'a> Sweep<'a> {
             Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
         };
         // It may have been finished between the two looks.
+        look_anew(&self.results.folder().join("cells"));
         if self.is_stored(run)? {
             return Ok(self.skip(run));
         }
+        self.forget_failure(&run.id)?;
         let scores = match self.scores(run, file) {
             Ok(Scores::None) => None,
             Ok(Scores::There(scored)) => Some(*scored),
             Ok(Scores::Never(why)) => return Ok(self.leave_out(run, why)),
-            Err(error) if self.set_aside_if_damaged(&error) => {
-                let measurements = ScoreSpec::of(cell).map(|spec| spec.measurements());
-                let ids = measurements.into_iter().flatten().map(|m| m.id().to_string());
-                self.unscored.extend(ids);
-                self.failed.push(format!("{label} ({}): {error}", run.id));
+            // The run itself has not failed: once they can be read it is made.
+            Err(error) => {
+                if self.set_aside_if_damaged(&error) {
+                    let measurements = ScoreSpec::of(cell).map(|spec| spec.measurements());
+                    let ids = measurements.into_iter().flatten().map(|m| m.id().to_string());
+                    self.unscored.extend(ids);
+                }
+                self.failed.push(format!("{label} ({}): {error:#}", run.id));
                 return Ok(self.skip(run));
             }
-            Err(error) => return self.failed(&run.id, &label, &format!("{error:#}"), run.work),
         };
         let by = self.settings.by.starting_now();
         if scores.as_ref().is_some_and(|scored| scored.spoils_time(&by)) {
@@ -396,8 +416,17 @@ impl<'a> Sweep<'a> {
 
     /// Whether the run's cell is there, can be read, and has all that this version records.
     fn is_stored(&self, run: &Planned) -> Result<bool> {
-        let stored = self.results.cell(&run.id)?;
-        Ok(stored.is_some_and(|rows| !run.records_selections() || !rows.selections.is_empty()))
+        Ok(self.results.cell(&run.id)?.is_some_and(|rows| is_whole(&rows)))
+    }
+
+    /// The result of a run whose selections another one counts, if it is whole.
+    fn counted(&self, of: &Cell) -> Result<Option<RunRows>> {
+        let id = of.id().to_string();
+        // Every finished run has a cell here. One that was damaged after it was collected has its rows in the Parquet files.
+        match self.results.has_cell(&id) {
+            true => Ok(self.results.run(&id)?.filter(is_whole)),
+            false => Ok(None),
+        }
     }
 
     fn leave_out(&mut self, run: &Planned, why: &str) -> Attempt {
@@ -412,8 +441,8 @@ impl<'a> Sweep<'a> {
     }
 
     /// Whether what a run needs is there.
-    fn needs(&self, run: &Planned) -> Needs {
-        match &run.cell.selection.static_scores {
+    fn needs(&self, run: &Planned) -> Result<Needs> {
+        Ok(match &run.cell.selection.static_scores {
             None | Some(StaticScores::Table(_)) => Needs::Nothing,
             Some(StaticScores::Scorer(_)) => match ScoreSpec::of(&run.cell) {
                 Some(spec) if !self.store.has(&spec) => {
@@ -427,25 +456,25 @@ impl<'a> Sweep<'a> {
             },
             Some(StaticScores::SelectionCounts { of }) => {
                 let id = of.id().to_string();
-                match self.results.has_cell(&id) {
-                    true => Needs::Nothing,
-                    false if self.ended.contains(&id) => Needs::Never("the run that it counts failed"),
-                    false => Needs::Waits(format!("{} needs run {id}", run.label())),
+                match self.counted(of)? {
+                    Some(_) => Needs::Nothing,
+                    None if self.ended.contains(&id) => Needs::Never("the run that it counts failed"),
+                    None => Needs::Waits(format!("{} needs run {id}", run.label())),
                 }
             }
-        }
+        })
     }
 
     /// The scores that a run needs, which are there.
     fn scores(&mut self, run: &Planned, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Scores> {
         let cell = &run.cell;
-        let dataset = self.library.get(&cell.dataset)?;
         let path = match &cell.selection.static_scores {
             None => return Ok(Scores::None),
             Some(StaticScores::SelectionCounts { of }) => {
                 let id = of.id().to_string();
-                let counted = self.results.run(&id)?;
+                let counted = self.counted(of)?;
                 let counted = counted.ok_or_else(|| anyhow!("run {id}, whose selections it counts, has no result"))?;
+                let dataset = self.library.get(&cell.dataset)?;
                 return Ok(match counts::of(of, dataset, &counted)? {
                     Some(scored) => Scores::There(Box::new(scored)),
                     None => Scores::Never("the run that it counts diverged"),
@@ -457,21 +486,27 @@ impl<'a> Sweep<'a> {
                 None => return Ok(Scores::None),
             },
         };
+        let dataset = self.library.get(&cell.dataset)?;
         Ok(Scores::There(Box::new(score_store::read_for(&path, cell, dataset)?)))
     }
 
     /// What there is to do about a run that failed before: nothing, unless it is to be tried again.
-    fn failed_before(&mut self, id: &str, label: &str, work: Work) -> Result<Option<Attempt>> {
-        let Some(failure) = self.failures.of(id) else {
-            return Ok(None);
-        };
+    fn failed_before(&mut self, id: &str, label: &str, work: Work) -> Option<Attempt> {
         if self.settings.retry_failed {
-            self.failures.forget(id)?;
-            return Ok(None);
+            return None;
         }
+        let failure = self.failures.of(id)?;
         self.failed.push(format!("{label} ({id}), before: {}", failure.error));
         self.progress.skip(work);
-        Ok(Some(Attempt::Over))
+        Some(Attempt::Over)
+    }
+
+    /// Forgets that a run failed that is tried again now: it is ours.
+    fn forget_failure(&self, id: &str) -> Result<()> {
+        match self.settings.retry_failed {
+            true => self.failures.forget(id),
+            false => Ok(()),
+        }
     }
 
     /// A run has no result: because it was to stop, because another process took it over, or because it failed.
@@ -530,12 +565,21 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         let measured = |identity: String| specs_of(&identity).all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {
             true => Checkpoints::run_in(&folder).is_some_and(measured),
-            false => results.has_cell(id),
+            // A run may be made again in the place of a cell that is damaged, or of one that lacks something.
+            false => results
+                .cell(id)
+                .is_ok_and(|cell| cell.is_some_and(|rows| is_whole(&rows))),
         };
         if is_finished && matches!(leases.claim(id), Ok(Claim::Ours(_))) {
             let _ = std::fs::remove_dir_all(&folder);
         }
     }
+}
+
+/// Opens a folder of which a file is looked for again. A network file system asks its server anew what is in it then; it
+/// would else take a file that was not there for missing, for as long as a minute.
+fn look_anew(folder: &Path) {
+    let _ = folder.read_dir();
 }
 
 /// What a run needs before it can begin.

@@ -567,6 +567,125 @@ fn nothing_is_lost_where_there_were_no_cells() {
     assert!(damaged[0].to_string().contains(&runs[2].run_id), "{}", damaged[0]);
 }
 
+/// The Parquet files have what a cell had that was damaged after it was collected.
+#[test]
+fn a_damaged_cell_is_stored_again_from_the_parquet_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (results, runs, _) = written(folder.path());
+    let paths = [results.runs_path(), results.epochs_path()];
+    let whole = paths.each_ref().map(|path| fs::read(path).unwrap());
+    let cell = results.cell_path(&runs[0].run_id);
+    let bytes = fs::read(&cell).unwrap();
+    fs::write(&cell, &bytes[..700]).unwrap();
+    let (rebuilt, damaged) = results.rebuild().unwrap();
+    assert_eq!((rebuilt, damaged.len()), (runs.len(), 1));
+    let text = damaged[0].to_string();
+    assert!(text.ends_with(": stored again from the Parquet files"), "{text}");
+    assert!(fs::read(&cell).unwrap() == bytes);
+    assert!(paths.each_ref().map(|path| fs::read(path).unwrap()) == whole);
+    assert_eq!(
+        fs::read(cell.with_added_extension("damaged")).unwrap(),
+        bytes[..700],
+        "what was damaged is kept"
+    );
+}
+
+/// New runs must not begin a file that has lost those of all others.
+#[test]
+fn missing_epochs_are_told_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (results, runs, epochs) = written(folder.path());
+    let whole = fs::read(results.epochs_path()).unwrap();
+    let mut new = one(&runs[0], &epochs);
+    new.runs[0].run_id = "0123456789abcdef".to_owned();
+    new.epochs
+        .iter_mut()
+        .for_each(|row| row.run_id = "0123456789abcdef".to_owned());
+    fs::remove_file(results.epochs_path()).unwrap();
+    results.store(&new).unwrap();
+    for error in [
+        results.epochs().unwrap_err(),
+        results.prepare().unwrap_err(),
+        results.collect().unwrap_err(),
+    ] {
+        let text = error.to_string();
+        let expected = format!("expected the epochs of {} runs in `runs.parquet`", runs.len());
+        assert!(
+            text.contains("epochs.parquet` is damaged: ") && text.contains(&expected),
+            "{text}"
+        );
+        assert!(text.contains("hint: `cargo xtask runs rebuild`"), "{text}");
+    }
+    assert!(!results.epochs_path().exists());
+    results
+        .remove(&std::collections::BTreeSet::from(["0123456789abcdef"]))
+        .unwrap();
+    results.rebuild().unwrap();
+    assert!(fs::read(results.epochs_path()).unwrap() == whole);
+}
+
+#[test]
+fn kept_sets_that_the_parquet_files_have_lost_come_back_from_the_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (results, runs, epochs) = written(folder.path());
+    let set = |run: &RunRow| SelectionRow {
+        run_id: run.run_id.clone(),
+        epoch: 1,
+        train_samples: 20,
+        kept_samples: 2,
+        selected: SelectionRow::bits(&[0, 19], 20),
+        score_mean: None,
+        score_std: None,
+        score_min: None,
+        score_median: None,
+        score_max: None,
+    };
+    for run in &runs[..2] {
+        let rows = RunRows {
+            selections: vec![set(run)],
+            ..one(run, &epochs)
+        };
+        results.replace(&rows).unwrap();
+    }
+    results.collect().unwrap();
+    let read = || {
+        (
+            results.runs().unwrap(),
+            results.epochs().unwrap(),
+            results.selections().unwrap(),
+        )
+    };
+    let whole = read();
+    assert_eq!(whole.2.len(), 2);
+    fs::remove_file(results.selections_path()).unwrap();
+    assert!(results.with_selections().unwrap().is_empty());
+    // The third has none that could be lost.
+    let ids = runs[..3].iter().map(|run| run.run_id.as_str()).collect();
+    results.uncollect(&ids).unwrap();
+    assert_eq!(read(), whole);
+    assert_eq!(results.collect().unwrap(), 2);
+    assert_eq!(read(), whole);
+    results.uncollect(&ids).unwrap();
+    assert_eq!(results.collect().unwrap(), 0, "all is there");
+}
+
+/// As a crash leaves it between the files when a run is removed, or as files come together that were not written together.
+#[test]
+fn rows_of_a_run_that_is_not_there_go_when_it_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (runs, epochs) = made_up::laptop(1);
+    let results = results(folder.path());
+    results.add(&one(&runs[0], &epochs)).unwrap();
+    results.add(&one(&runs[1], &epochs)).unwrap();
+    let before = fs::read(results.epochs_path()).unwrap();
+    let removed = std::collections::BTreeSet::from([runs[1].run_id.as_str()]);
+    assert_eq!(results.remove(&removed).unwrap(), 1);
+    fs::write(results.epochs_path(), before).unwrap();
+    assert_eq!(results.remove(&removed).unwrap(), 0);
+    let left = results.epochs().unwrap();
+    assert!(left.iter().all(|row| row.run_id == runs[0].run_id) && !left.is_empty());
+}
+
 /// As a crash leaves it between the files when a run is replaced.
 #[test]
 fn a_run_that_is_half_replaced_has_its_rows() {

@@ -5,7 +5,7 @@ use crate::cmd::runs::{Where, find};
 use crate::counts;
 use crate::failure::Stopped;
 use crate::keeper::{Keeper, identity};
-use crate::lease::{Claim, Leases};
+use crate::lease::{Claim, Holder, Leases};
 use crate::library::Library;
 use crate::machine::Compute;
 use crate::progress::Progress;
@@ -49,7 +49,12 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
 
     // Beside the run itself, whose claim and checkpoints are its own.
     let name = format!("again-{}", row.run_id);
-    let lease = match Leases::new(results.folder()).claim(&name)? {
+    let tell = |by: &Holder| {
+        if !args.quiet {
+            eprintln!("note: {}", by.awaited());
+        }
+    };
+    let lease = match Leases::new(results.folder()).claim_patiently(&name, stop, tell)? {
         Claim::Ours(lease) => lease,
         Claim::Held(by) => return Err(anyhow!("process {} on {} does the same", by.pid, by.host)),
     };

@@ -9,7 +9,7 @@ use crate::figure::Figure;
 use crate::hours;
 use crate::library::Library;
 use crate::machine::{self, Compute};
-use crate::plan::{Plan, with_counted};
+use crate::plan::{Plan, counted_or_own, with_counted};
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
 use crate::rows::Provenance;
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Some(jobs) => Some(crew(jobs, args.device)?),
     };
     make_and_draw(args, &workspace, &catalog, &mut library, &stop)?;
-    crew.map_or(Ok(()), Crew::wait)
+    crew.map_or(Ok(()), |crew| crew.wait(&stop))
 }
 
 /// The processes that make runs beside this one.
@@ -239,7 +239,21 @@ fn reproduce(
     }
     let mut failed = Vec::new();
     if !args.no_runs {
-        failed = make_runs(&plan, library, &results, &store, &files, (args, stop))?;
+        failed = match make_runs(&plan, library, &results, &store, &files, (args, stop)) {
+            // Another process has begun afresh: its runs may be ours to make, or to wait for.
+            Err(error) if error.is::<sweep::Gone>() => {
+                let plan = Plan::new(
+                    chosen_cells(cells.clone(), args)?,
+                    profile,
+                    &results,
+                    &store,
+                    library,
+                    false,
+                )?;
+                make_runs(&plan, library, &results, &store, &files, (args, stop))?
+            }
+            made => made?,
+        };
     }
     stop.check()?;
     if args.no_figure {
@@ -297,7 +311,7 @@ fn chosen_cells(mut cells: Vec<Cell>, args: &Args) -> Result<Vec<Cell>> {
         cells.retain(|cell| args.cell.contains(&cell.id().to_string()));
     }
     if let Some(shard) = args.shard {
-        cells.retain(|cell| shard.has(cell.id().as_str()));
+        cells.retain(|cell| shard.has(counted_or_own(cell).id().as_str()));
     }
     Ok(cells)
 }
@@ -350,11 +364,14 @@ fn make_runs(
     }
     sweep::tidy(results, store);
     if to_do == 0 {
-        // Tasks that draw nothing have made them, or a process that was killed before it came to this. Results that cannot be
-        // written can be looked at.
+        // Tasks that draw nothing have made them, or a process that was killed before it came to this.
         if !args.no_figure
             && let Err(error) = results.collect()
         {
+            // Results that cannot be written can be looked at.
+            if !may_not_write(&error) {
+                return Err(error.into());
+            }
             tell(args, || format!("note: finished runs are not collected: {error}"));
         }
         return Ok(Vec::new());
@@ -365,6 +382,7 @@ fn make_runs(
     }
     // So should a folder that cannot be written.
     results.prepare()?;
+    results.uncollect(&plan.to_do().map(|run| run.id.as_str()).collect())?;
     let progress = Progress::new(plan.tables.scoring.len() + to_do, plan.work(), args.quiet);
     let settings = Settings {
         retry_failed: args.retry_failed,
@@ -389,6 +407,15 @@ fn make_runs(
     let failed = made?;
     collected?;
     Ok(failed)
+}
+
+/// Whether it is a place that is not ours to write.
+fn may_not_write(error: &dynaprune_report::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    match error {
+        dynaprune_report::Error::Write { source, .. } => matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem),
+        _ => false,
+    }
 }
 
 fn tell(args: &Args, line: impl FnOnce() -> String) {

@@ -221,9 +221,10 @@ fn with_a_task(results: &Path, grid: &Grid) -> Result<BTreeSet<String>> {
         .filter(|(_, submission)| submission.scheduler == SLURM)
         .map(|(_, submission)| submission.job_name.as_str())
         .collect();
-    // Where there is no Slurm, there is nothing in its queue.
-    let Ok(queue) = slurm::queue(&names) else {
-        return Ok(cells);
+    let queue = match slurm::queue(&names) {
+        // Where there is no Slurm, there is nothing in its queue. One that does not answer may have all of it.
+        Err(error) if error.is::<BadInput>() => return Ok(cells),
+        queue => queue?,
     };
     for (folder, submission) in &submissions {
         let tasks = folder.tasks()?;
@@ -288,7 +289,9 @@ fn arguments(args: &Args, [recipe, profile, results, data]: [&str; 4]) -> Vec<St
     if let Some(device) = args.device.to_possible_value().filter(|_| args.device != Device::Auto) {
         words.extend(["--device".to_owned(), device.get_name().to_owned()]);
     }
-    let flags = [(args.untimed, "--untimed"), (args.retry_failed, "--retry-failed")];
+    // Kubernetes tries a task that failed again: without the flag it would meet the failure and leave it.
+    let retries = args.retry_failed || args.scheduler == Scheduler::Kubernetes;
+    let flags = [(args.untimed, "--untimed"), (retries, "--retry-failed")];
     words.extend(
         flags
             .iter()

@@ -101,6 +101,24 @@ fn what_is_submitted_makes_the_grid() {
     let said = "tiny, profile tiny: 5 runs, 0 done, 3 have a task already: 2 to make in 2 tasks of ";
     assert!(outcome.stderr.starts_with(said), "{}", outcome.stderr);
 
+    // Nor if what is in the queue is not known.
+    let squeue = fs::read_to_string(folder.path("bin/squeue")).unwrap();
+    folder.write(
+        "bin/squeue",
+        "#!/bin/bash\necho 'Unable to contact slurm controller' >&2\nexit 1\n",
+    );
+    let outcome = folder.run_with_commands("bin", &[SUBMIT, &["slurm"], results].concat());
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .ends_with(" failed: Unable to contact slurm controller\n"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(fs::read_to_string(folder.path("calls")).unwrap().lines().count(), 1);
+    folder.write("bin/squeue", &squeue);
+
     folder.write("queue", "");
     for task in 0..RUNS {
         let output = Command::new("bash")
@@ -195,7 +213,7 @@ fn kubernetes_gets_a_manifest() {
     assert_eq!(container["resources"]["limits"]["memory"], "4Gi");
     let script = container["command"][2].as_str().unwrap();
     let call = "exec dynaprune reproduce tiny --profile tiny --results /dynaprune/results --data-dir /dynaprune/data \
-                --threads 1 --no-figure \"$@\"";
+                --threads 1 --retry-failed --no-figure \"$@\"";
     assert!(script.ends_with(call), "{script}");
     let status = succeed(&folder, &[STATUS]).stdout;
     assert!(

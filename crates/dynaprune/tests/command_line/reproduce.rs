@@ -70,6 +70,25 @@ fn goes_on_from_what_was_interrupted() {
     assert_eq!(without_times((all, all_epochs)), without_times(whole));
 }
 
+/// Only where the folder is not ours to write is a figure drawn without what others have left.
+#[test]
+fn finished_runs_that_cannot_be_collected_are_an_error() {
+    let folder = Folder::new();
+    folder.reproduce(&["--no-figure"]);
+    let lock = folder.path("results/tiny/.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let outcome = folder.run(&["reproduce", "tiny", "--profile", "tiny"]);
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    let parts = ["5 runs, all done", "error: cannot write `", "/.lock`: "];
+    assert!(
+        parts.iter().all(|part| outcome.stderr.contains(part)),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!folder.path("docs").exists());
+}
+
 #[test]
 fn draws_what_there_is_when_told() {
     let folder = Folder::new();

@@ -1,6 +1,6 @@
 //! Single runs: listed, shown, exported, removed, merged and made again.
 
-use crate::folder::{Folder, RUNS};
+use crate::folder::{Folder, RECIPE, RUNS};
 use dynaprune_report::Results;
 use serde_json::Value;
 
@@ -160,6 +160,31 @@ fn a_removed_run_is_gone_and_made_again() {
     let outcome = folder.reproduce(&["--untimed"]);
     assert!(outcome.stderr.contains("5 runs, 4 done, 1 to do"), "{}", outcome.stderr);
     assert_eq!(folder.results("results").0.len(), RUNS);
+}
+
+/// A run whose selections another one counts is made where that one is, and nowhere else.
+#[test]
+fn a_counted_run_is_made_by_one_shard() {
+    let folder = Folder::new();
+    let counts = RECIPE.replace("\"ucb\"]", "\"ucb\", { name = \"static\", counts_of = \"ucb\" }]");
+    folder.write("experiments/tiny.toml", &counts);
+    let options = ["--untimed", "--no-figure", "--seeds", "2"];
+    let plan = folder.reproduce(&[&options[..], &["--dry-run"]].concat()).stdout;
+    let mut planned: Vec<&str> = plan.lines().take(2 * (RUNS + 2)).map(|line| &line[..16]).collect();
+    let mut made = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        folder.reproduce(&[&options[..], &["--shard", shard, "--results", &shard.replace('/', "-")]].concat());
+        made.extend(
+            folder
+                .results(&shard.replace('/', "-"))
+                .0
+                .into_iter()
+                .map(|run| run.run_id),
+        );
+    }
+    planned.sort_unstable();
+    made.sort_unstable();
+    assert_eq!(made, planned);
 }
 
 /// Two machines make a half each, and one takes over the other's.

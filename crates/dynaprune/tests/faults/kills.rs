@@ -43,12 +43,18 @@ fn a_sweep_survives_being_killed() {
     while killed < kills {
         let results = format!("disturbed{sweeps}");
         let workers = 1 + sweeps % 4;
+        // As many with four workers as with one; the last few of a sweep may end in peace.
+        let most = kills.min(killed + kills.div_ceil(4));
         let mut cells: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
         let mut running: Vec<_> = (0..workers).map(|_| sweep.start(&results)).collect();
         while !running.is_empty() {
             std::thread::sleep(Duration::from_millis(30 + next(&mut state) % 400));
             let victim = next(&mut state) as usize % running.len();
             let worker = &mut running[victim];
+            // However slow the machine, some are killed that have kept something.
+            if killed % 4 == 0 && killed < most {
+                sweep.wait_until(worker, || sweep.manifests(&results).values().any(|&count| count > 0));
+            }
             match worker.try_wait().unwrap() {
                 Some(status) => {
                     assert!(
@@ -58,8 +64,7 @@ fn a_sweep_survives_being_killed() {
                     );
                     running.swap_remove(victim).wait().unwrap();
                 }
-                // When enough were killed the rest may end in peace.
-                None if killed < kills => {
+                None if killed < most => {
                     worker.kill().unwrap();
                     worker.wait().unwrap();
                     *worker = sweep.start(&results);
@@ -92,5 +97,5 @@ fn a_sweep_survives_being_killed() {
         resumed += log.matches(": goes on after").count();
     }
     println!("{killed} kills in {sweeps} sweeps of {RUNS} runs; {resumed} times a run went on from a checkpoint");
-    assert!(resumed > 0 || killed < 5, "no run ever went on from a checkpoint");
+    assert!(resumed > 0, "no run ever went on from a checkpoint");
 }

@@ -1,6 +1,8 @@
 //! Places that cannot be written or are full, and files that are damaged.
 
-use crate::sweep::{RUNS, Sweep, flip};
+use crate::sweep::{RUNS, Sweep, flip, waits_for_a_lock};
+use dynaprune_report::RunRows;
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Output;
 
@@ -224,6 +226,93 @@ fn damaged_files_are_told_and_made_again() {
     sweep.assert_equal("tables", &undisturbed);
 }
 
+/// A run that is made again in the place of a damaged cell goes on from its checkpoint as any other.
+#[test]
+fn a_run_with_a_damaged_cell_goes_on_where_it_was_stopped() {
+    let sweep = Sweep::new();
+    sweep.succeed("results", &[]);
+    let finished = sweep.finished("results");
+    let id = run(&finished, "ucb");
+    for _ in 0..20 {
+        flip(&sweep.results("results").cell_path(id), 700);
+        let _ = fs::remove_file(sweep.path("results/tiny/runs.parquet"));
+        let mut worker = sweep.start("results");
+        let has_kept = || sweep.manifests("results").get(id).is_some_and(|&count| count > 0);
+        sweep.wait_until(&mut worker, has_kept);
+        let _ = worker.kill();
+        worker.wait().unwrap();
+        // It may have ended before it was killed.
+        if has_kept() {
+            let text = sweep.succeed("results", &[]);
+            assert!(text.contains("digits ucb s=0.5 seed 0: goes on after"), "{text}");
+            sweep.assert_equal("results", &finished);
+            return;
+        }
+    }
+    panic!("no worker was killed in time: {}", sweep.log("results"));
+}
+
+/// The run with these selections failed, and its cell is damaged: what counts them is left out, and has not failed itself.
+#[test]
+fn what_counts_a_damaged_run_that_failed_is_left_out() {
+    let sweep = Sweep::new();
+    sweep.succeed("results", &[]);
+    let finished = sweep.finished("results");
+    let (counted, counts) = (run(&finished, "ucb"), run(&finished, "counts of ucb"));
+    let results = sweep.results("results");
+    results.remove(&[counts].into()).unwrap();
+    fs::remove_file(results.runs_path()).unwrap();
+    flip(&results.cell_path(counted), 700);
+    let failed = |id: &str| sweep.path("results/tiny/failed").join(format!("{id}.json"));
+    fs::create_dir_all(sweep.path("results/tiny/failed")).unwrap();
+    fs::write(failed(counted), "{half").unwrap();
+    let output = sweep.run("results", &[]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("counts of ucb s=0.5 seed 0: left out, the run that it counts failed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("error: 1 run failed:") && !failed(counts).exists(),
+        "{text}"
+    );
+    sweep.succeed("results", &["--retry-failed"]);
+    sweep.assert_equal("results", &finished);
+}
+
+/// Another process begins afresh after a sweep was planned that counts one of its runs: it is planned once more.
+#[test]
+fn what_is_set_aside_meanwhile_is_made_again() {
+    let sweep = Sweep::new();
+    sweep.succeed("results", &[]);
+    let finished = sweep.finished("results");
+    let (counted, counts) = (run(&finished, "ucb"), run(&finished, "counts of ucb"));
+    let results = sweep.results("results");
+    results.remove(&[counts].into()).unwrap();
+    let lock = sweep.lock("results");
+    let mut worker = sweep.start("results");
+    let pid = worker.id();
+    assert!(
+        sweep.wait_until(&mut worker, || waits_for_a_lock(pid)),
+        "{}",
+        sweep.log("results")
+    );
+    fs::remove_file(results.cell_path(counted)).unwrap();
+    fs::remove_file(results.runs_path()).unwrap();
+    drop(lock);
+    assert!(worker.wait().unwrap().success(), "{}", sweep.log("results"));
+    let text = sweep.log("results");
+    assert!(text.contains(", 1 to do\n") && text.contains(", 2 to do\n"), "{text}");
+    sweep.assert_equal("results", &finished);
+}
+
+/// The run of a method, with the seed 0.
+fn run<'a>(finished: &'a BTreeMap<String, RunRows>, label: &str) -> &'a str {
+    let is_it = |rows: &RunRows| rows.runs[0].method_label == label && rows.runs[0].seed == 0;
+    finished.iter().find(|(_, rows)| is_it(rows)).unwrap().0
+}
+
 /// A checkpoint that is damaged while nobody looks: the run says so and goes on from the one before.
 #[test]
 fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
@@ -234,8 +323,12 @@ fn a_damaged_checkpoint_is_told_and_the_one_before_is_used() {
     for attempt in 0..20 {
         let results = format!("disturbed{attempt}");
         let mut worker = sweep.start(&results);
-        std::thread::sleep(std::time::Duration::from_millis(250 + 60 * attempt));
-        worker.kill().unwrap();
+        // Somewhere in the sweep, where there are two.
+        std::thread::sleep(std::time::Duration::from_millis(100 * attempt));
+        sweep.wait_until(&mut worker, || {
+            sweep.manifests(&results).values().any(|&count| count == 2)
+        });
+        let _ = worker.kill();
         worker.wait().unwrap();
         let checkpoints = sweep
             .path(&results)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Full data, a static selector, one with scores made before, one by the counts of another, and two dynamic ones.
@@ -80,7 +81,7 @@ impl Sweep {
         command
     }
 
-    /// Starts a worker that says nothing.
+    /// Starts a worker whose words are in the log.
     pub(crate) fn start(&self, results: &str) -> Child {
         let log = fs::File::options()
             .create(true)
@@ -92,6 +93,38 @@ impl Sweep {
             .stderr(log)
             .spawn()
             .unwrap()
+    }
+
+    /// Locks results, so that a sweep on them has been planned and waits before it makes anything, until the answer is dropped.
+    pub(crate) fn lock(&self, results: &str) -> fs::File {
+        let folder = self.path(results).join("tiny");
+        fs::create_dir_all(&folder).unwrap();
+        dynaprune_files::lock(&folder.join(".lock")).unwrap()
+    }
+
+    /// The manifests of checkpoints, by the run that they are of.
+    pub(crate) fn manifests(&self, results: &str) -> BTreeMap<String, usize> {
+        let folder = self.path(results).join("tiny/checkpoints");
+        let runs = folder.read_dir().into_iter().flatten().flatten();
+        let manifests = |run: &Path| {
+            let files = run.read_dir().into_iter().flatten().flatten();
+            files
+                .filter(|file| file.path().extension().is_some_and(|end| end == "json"))
+                .count()
+        };
+        runs.map(|run| (run.file_name().into_string().unwrap(), manifests(&run.path())))
+            .collect()
+    }
+
+    /// Waits until `is_so`, or until the worker has ended, and says whether it still runs.
+    pub(crate) fn wait_until(&self, worker: &mut Child, mut is_so: impl FnMut() -> bool) -> bool {
+        while !is_so() {
+            if worker.try_wait().unwrap().is_some() {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 
     /// What the workers on these results have said.
@@ -185,6 +218,13 @@ impl Sweep {
             .filter_map(|path| Some((path.clone(), fs::read(path).ok()?)))
             .collect()
     }
+}
+
+/// Whether a process waits for a file that another one has locked.
+pub(crate) fn waits_for_a_lock(pid: u32) -> bool {
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let mut waiting = locks.lines().filter(|line| line.contains(" -> "));
+    waiting.any(|line| line.split_whitespace().any(|word| word == pid.to_string()))
 }
 
 /// Flips a bit of a file.

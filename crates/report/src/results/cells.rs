@@ -20,9 +20,9 @@ const MANIFEST: &str = "manifest.json";
 /// A finished run's file name ends so,
 const ENDING: &str = ".tar";
 /// with this behind it if it was found damaged,
-pub(super) const DAMAGED: &str = ".damaged";
+const DAMAGED: &str = ".damaged";
 /// and with this if it was to be made afresh.
-pub(super) const REPLACED: &str = ".replaced";
+const REPLACED: &str = ".replaced";
 
 /// The folder of the cells of a profile.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Cells {
                         Some(difference) => Stored::Otherwise(difference),
                     });
                 }
-                Err(Error::Damaged { .. }) => self.set_aside(run_id, DAMAGED)?,
+                Err(Error::Damaged { .. }) => self.set_aside_damaged(run_id)?,
                 Err(error) => return Err(error),
             }
         }
@@ -112,14 +112,32 @@ impl Cells {
         decode(&path, run_id, &fs::read(&path).map_err(Error::read(&path))?)
     }
 
-    /// Renames a cell, so that its run counts as not made; nothing if there is none. `because` ends the new name.
-    pub(super) fn set_aside(&self, run_id: &str, because: &str) -> Result<(), Error> {
+    /// Renames a cell that is to be made afresh, so that its run counts as not made; nothing if there is none.
+    pub(super) fn set_aside(&self, run_id: &str) -> Result<(), Error> {
+        self.rename(run_id, REPLACED).map(drop)
+    }
+
+    /// Renames a damaged cell likewise. A whole one, which another process may have put in its place since it was read, goes
+    /// back.
+    pub(super) fn set_aside_damaged(&self, run_id: &str) -> Result<(), Error> {
+        let (path, aside) = (self.path(run_id), self.rename(run_id, DAMAGED)?);
+        match fs::read(&aside) {
+            Ok(bytes) if decode(&path, run_id, &bytes).is_ok() => {
+                dynaprune_files::write_new(&path, &bytes).map_err(Error::write(&path))?;
+                fs::remove_file(&aside).map_err(Error::write(&aside))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds an ending to a cell's name, which it gives, if there is the cell.
+    fn rename(&self, run_id: &str, ending: &str) -> Result<PathBuf, Error> {
         let path = self.path(run_id);
         let mut to = path.clone().into_os_string();
-        to.push(because);
-        match fs::rename(&path, to) {
+        to.push(ending);
+        match fs::rename(&path, &to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(&path)(error)),
-            _ => Ok(()),
+            _ => Ok(to.into()),
         }
     }
 
@@ -294,4 +312,28 @@ fn entries(bytes: &[u8]) -> io::Result<BTreeMap<String, Vec<u8>>> {
         files.insert(name, content);
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_cell_that_came_meanwhile_is_not_set_aside_as_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let cells = Cells::new(folder.path().join("cells"));
+        let run = crate::made_up::laptop(1).0.remove(0);
+        let (id, path) = (run.run_id.clone(), cells.path(&run.run_id));
+        let rows = RunRows {
+            runs: vec![run],
+            ..RunRows::default()
+        };
+        cells.store(&id, &rows).unwrap();
+        cells.set_aside_damaged(&id).unwrap();
+        assert_eq!(cells.read(&id).unwrap(), rows);
+        assert_eq!(cells.folder.read_dir().unwrap().count(), 1);
+        fs::write(&path, b"half").unwrap();
+        cells.set_aside_damaged(&id).unwrap();
+        assert!(!path.exists() && path.with_added_extension("damaged").exists());
+    }
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::cells::{Cells, DAMAGED, REPLACED, Stored, difference};
+use super::cells::{Cells, Stored, difference};
 use super::columns::Row;
 use super::parquet::{self, Contents};
 use super::{EpochRow, RunRow, SelectionRow, TraceRow};
@@ -81,8 +81,9 @@ impl Results {
     /// All epochs of all runs, sorted by run and epoch; none if there are no results yet.
     ///
     /// # Errors
-    /// As for [`Results::runs`].
+    /// As for [`Results::runs`]; if `epochs.parquet` is missing beside the runs whose epochs it had.
     pub fn epochs(&self) -> Result<Vec<EpochRow>, Error> {
+        self.check_epochs()?;
         self.with_new(
             &self.epochs_path(),
             |new| new.epochs,
@@ -166,7 +167,7 @@ impl Results {
         let _lock = self.lock()?;
         self.adopt()?;
         self.forget(run_ids)?;
-        run_ids.iter().try_for_each(|id| self.cells.set_aside(id, REPLACED))
+        run_ids.iter().try_for_each(|id| self.cells.set_aside(id))
     }
 
     /// Makes ready for storing runs: shows whether the folder can be written, removes what dead processes left half written,
@@ -204,8 +205,9 @@ impl Results {
         Ok(new.runs.len())
     }
 
-    /// Makes the Parquet files again from the cells, and gives the number of runs, and what is wrong with cells that are damaged
-    /// and were set aside. A run that is only in Parquet files gets a cell first, if they can be read.
+    /// Makes the Parquet files again from the cells, and gives the number of runs, and what was wrong with cells that are damaged
+    /// and were set aside. A run that the Parquet files hold gets its cell from there first if it has none or a damaged one, if
+    /// they can be read.
     ///
     /// # Errors
     /// If there are no cells; if a file cannot be written, or has columns unknown to this version; the files are as they were
@@ -215,18 +217,29 @@ impl Results {
             return Err(self.no_cells());
         }
         let _lock = self.lock()?;
-        match self.adopt() {
+        let mut collected = match self.adopt().and_then(|()| self.collected_rows()) {
+            Ok(rows) => rows.by_run(),
             // It is to be made again.
-            Ok(()) | Err(Error::Damaged { .. }) => {}
+            Err(Error::Damaged { .. }) => BTreeMap::new(),
             Err(error) => return Err(error),
-        }
+        };
         let (mut all, mut damaged) = (RunRows::default(), Vec::new());
         for id in self.cells.ids()? {
             match self.cells.read(&id) {
                 Ok(rows) => all.extend(rows),
-                Err(error @ Error::Damaged { .. }) => {
-                    self.cells.set_aside(&id, DAMAGED)?;
-                    damaged.push(error);
+                Err(Error::Damaged { path, reason }) => {
+                    let reason = match collected.remove(&id) {
+                        Some(rows) => {
+                            self.cells.store(&id, &rows)?;
+                            all.extend(rows);
+                            format!("{reason}: stored again from the Parquet files")
+                        }
+                        None => {
+                            self.cells.set_aside_damaged(&id)?;
+                            format!("{reason}: set aside, the run counts as not made")
+                        }
+                    };
+                    damaged.push(Error::Damaged { path, reason });
                 }
                 Err(error) => return Err(error),
             }
@@ -260,10 +273,12 @@ impl Results {
         for (id, rows) in theirs {
             match ours.get(&id) {
                 Some(here) => conflicts.extend(difference(here, &rows).map(|difference| (id, difference))),
-                None => {
-                    self.store(&rows)?;
-                    came += 1;
-                }
+                None => match self.store(&rows)? {
+                    Stored::Now => came += 1,
+                    // Another process has made it meanwhile.
+                    Stored::Before => {}
+                    Stored::Otherwise(difference) => conflicts.push((id, difference)),
+                },
             }
         }
         self.collect()?;
@@ -289,9 +304,28 @@ impl Results {
     /// # Errors
     /// As for [`Results::runs`].
     pub fn with_selections(&self) -> Result<BTreeSet<String>, Error> {
-        let mut ids = parquet::texts(&self.selections_path(), "run_id").map_err(hinted)?;
-        ids.extend(self.new_cells()?.selections.into_iter().map(|row| row.run_id));
+        // The cells first: what is collected between the two looks is in the file then.
+        let new = self.new_cells()?.selections.into_iter().map(|row| row.run_id);
+        let mut ids: BTreeSet<String> = new.collect();
+        ids.extend(parquet::texts(&self.selections_path(), "run_id").map_err(hinted)?);
         Ok(ids)
+    }
+
+    /// Takes those of the runs out of the Parquet files whose cells have kept sets that these files lack, as when
+    /// `selections.parquet` was removed: what collects next puts them there again, whole.
+    ///
+    /// # Errors
+    /// As for [`Results::collect`].
+    pub fn uncollect(&self, run_ids: &BTreeSet<&str>) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let (collected, recorded) = (self.collected()?, self.with_selections()?);
+        let mut lacking = run_ids.clone();
+        lacking.retain(|id| collected.contains(*id) && !recorded.contains(*id));
+        lacking.retain(|id| matches!(self.cell(id), Ok(Some(rows)) if !rows.selections.is_empty()));
+        match lacking.is_empty() {
+            true => Ok(()),
+            false => self.forget(&lacking),
+        }
     }
 
     /// The cells that are damaged, with what is wrong: their runs count as not made, and making them again sets them aside.
@@ -335,6 +369,34 @@ impl Results {
             Some(rows) => Ok(Some(rows)),
             None => Ok(self.everything()?.remove(run_id)),
         }
+    }
+
+    /// What the Parquet files hold.
+    fn collected_rows(&self) -> Result<RunRows, Error> {
+        self.check_epochs()?;
+        Ok(RunRows {
+            runs: read_or_empty(&self.runs_path())?.rows,
+            epochs: read_or_empty(&self.epochs_path())?.rows,
+            selections: read_or_empty(&self.selections_path())?.rows,
+            traces: read_or_empty(&self.traces_path())?.rows,
+        })
+    }
+
+    /// Shows whether `epochs.parquet` is there if `runs.parquet` has runs with epochs: it would be begun with those of new runs
+    /// alone.
+    fn check_epochs(&self) -> Result<(), Error> {
+        let path = self.epochs_path();
+        if path.is_file() {
+            return Ok(());
+        }
+        let runs = read_or_empty::<RunRow>(&self.runs_path())?.rows;
+        let runs = runs.iter().filter(|run| run.epochs > 0).count();
+        // Looked for once more: it is written before the runs.
+        if runs == 0 || path.is_file() {
+            return Ok(());
+        }
+        let reason = format!("expected the epochs of {runs} runs in `runs.parquet`, found no such file");
+        Err(hinted(Error::Damaged { path, reason }))
     }
 
     /// Every run with all its rows.
@@ -405,18 +467,12 @@ impl Results {
 
     /// Makes a cell of every run of the Parquet files that has none.
     fn adopt(&self) -> Result<(), Error> {
+        self.check_epochs()?;
         let cells = self.cells.ids()?;
-        let runs = read_or_empty::<RunRow>(&self.runs_path())?.rows;
-        if runs.iter().all(|run| cells.contains(&run.run_id)) {
+        if self.collected()?.is_subset(&cells) {
             return Ok(());
         }
-        let collected = RunRows {
-            runs,
-            epochs: read_or_empty(&self.epochs_path())?.rows,
-            selections: read_or_empty(&self.selections_path())?.rows,
-            traces: read_or_empty(&self.traces_path())?.rows,
-        };
-        for (id, rows) in collected.by_run() {
+        for (id, rows) in self.collected_rows()?.by_run() {
             if !cells.contains(&id) {
                 self.cells.store(&id, &rows)?;
             }
@@ -431,24 +487,22 @@ impl Results {
         dynaprune_files::lock(&path).map_err(Error::write(&path))
     }
 
-    /// Takes the rows of runs out of the files; the runs first, so that a run that is there has its other rows.
+    /// Takes the rows of runs out of the files; the runs first, so that a run that is there has its other rows. Those of a run
+    /// that is not there, as a crash between the files leaves them, go too.
     fn forget(&self, run_ids: &BTreeSet<&str>) -> Result<(), Error> {
-        let runs = read_for_rewriting::<RunRow>(&self.runs_path())?;
-        if !runs.iter().any(|run| run_ids.contains(run.run_id.as_str())) {
-            return Ok(());
-        }
-        let runs = merged(&self.runs_path(), run_ids, &[], |row: &RunRow| &row.run_id)?;
-        let epochs = merged(&self.epochs_path(), run_ids, &[], |row: &EpochRow| &row.run_id)?;
-        let selections = merged(&self.selections_path(), run_ids, &[], |row: &SelectionRow| &row.run_id)?;
-        let traces = merged(&self.traces_path(), run_ids, &[], |row: &TraceRow| &row.run_id)?;
-        parquet::write(&self.runs_path(), &runs)?;
-        write_if_needed(&self.epochs_path(), &epochs)?;
-        write_if_needed(&self.selections_path(), &selections)?;
-        write_if_needed(&self.traces_path(), &traces)
+        let runs = without(&self.runs_path(), run_ids, |row: &RunRow| &row.run_id)?;
+        let epochs = without(&self.epochs_path(), run_ids, |row: &EpochRow| &row.run_id)?;
+        let selections = without(&self.selections_path(), run_ids, |row: &SelectionRow| &row.run_id)?;
+        let traces = without(&self.traces_path(), run_ids, |row: &TraceRow| &row.run_id)?;
+        runs.map_or(Ok(()), |rows| parquet::write(&self.runs_path(), &rows))?;
+        epochs.map_or(Ok(()), |rows| parquet::write(&self.epochs_path(), &rows))?;
+        selections.map_or(Ok(()), |rows| parquet::write(&self.selections_path(), &rows))?;
+        traces.map_or(Ok(()), |rows| parquet::write(&self.traces_path(), &rows))
     }
 
     /// Rewrites the files with the rows of `new` runs, in place of any rows of the same.
     fn merge(&self, new: &RunRows) -> Result<(), Error> {
+        self.check_epochs()?;
         let replaced: BTreeSet<&str> = new.runs.iter().map(|run| run.run_id.as_str()).collect();
         self.write(RunRows {
             runs: merged(&self.runs_path(), &replaced, &new.runs, |row| &row.run_id)?,
@@ -462,7 +516,8 @@ impl Results {
     /// Writes the files; the runs last, so that a run that is there has its other rows.
     fn write(&self, all: RunRows) -> Result<usize, Error> {
         let all = all.sorted();
-        write_if_needed(&self.epochs_path(), &all.epochs)?;
+        // Also without rows: where it is missing it was lost.
+        parquet::write(&self.epochs_path(), &all.epochs)?;
         write_if_needed(&self.selections_path(), &all.selections)?;
         write_if_needed(&self.traces_path(), &all.traces)?;
         // Always, so that adding nothing shows whether the folder can be written.
@@ -563,6 +618,14 @@ impl RunRows {
         }
         all
     }
+}
+
+/// The rows of a file without those of some runs; `None` if it has none of theirs.
+fn without<R: Row>(path: &Path, run_ids: &BTreeSet<&str>, run_id: fn(&R) -> &str) -> Result<Option<Vec<R>>, Error> {
+    let mut rows: Vec<R> = read_for_rewriting(path)?;
+    let all = rows.len();
+    rows.retain(|row| !run_ids.contains(run_id(row)));
+    Ok((rows.len() < all).then_some(rows))
 }
 
 /// The rows of a file with those of some runs replaced.

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let (runs, damaged) = results.rebuild()?;
         eprintln!("{profile}: {runs} runs");
         for error in damaged {
-            eprintln!("note: {profile}: {error}: set aside, the run counts as not made");
+            eprintln!("note: {profile}: {error}");
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 use super::Where;
 use crate::failure::BadInput;
 use crate::failures::Failures;
-use crate::lease::{Claim, Leases};
+use crate::lease::{Claim, Holder, Leases};
+use crate::signals::Stop;
 use anyhow::{Result, anyhow};
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,7 +41,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             if !there.contains(id) && !damaged && !checkpoints.is_dir() && failures.of(id).is_none() {
                 continue;
             }
-            let _lease = match leases.claim(id)? {
+            let tell = |by: &Holder| eprintln!("note: {}", by.awaited());
+            let _lease = match leases.claim_patiently(id, &Stop::default(), tell)? {
                 Claim::Ours(lease) => lease,
                 Claim::Held(by) => {
                     return Err(anyhow!(
