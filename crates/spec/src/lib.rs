@@ -19,7 +19,7 @@
 //!
 //! # From two texts to a run
 //! ```
-//! use dynaprune_spec::{Catalog, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec, Profile, Recipe};
+//! use dynaprune_spec::{Catalog, DatasetEntry, Entry, FigureEntry, MethodEntry, OptionKind, OptionSpec, Profile, Recipe};
 //!
 //! let entry = |name: &str| Entry { name: name.to_owned(), options: Vec::new() };
 //! let c = OptionKind::Float { default: Some(1.0), min: 0.0, max: 10.0 };

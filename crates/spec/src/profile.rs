@@ -171,11 +171,11 @@ fn read(source: &Source, name: String, catalog: &Catalog) -> Result<Profile> {
             .optional_int("test_samples", 1, most(known.and_then(|d| d.test_samples)))?
             .map(|n| n as usize);
         if let Some(item) = subset.take("seed") {
-            if (train_samples, test_samples) == (None, None) {
+            subset_seed = int(source, &item, "subset.seed", 0, i64::MAX)? as u64;
+            if subset_seed != 0 && (train_samples, test_samples) == (None, None) {
                 let message = "`subset.seed` draws nothing without `train_samples` or `test_samples`";
                 return Err(source.error(item.span, message, None));
             }
-            subset_seed = int(source, &item, "subset.seed", 0, i64::MAX)? as u64;
         }
         subset.finish()?;
     }

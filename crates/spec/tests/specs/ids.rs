@@ -92,7 +92,7 @@ fn every_change_changes_the_id() {
         (period, "selection_period = 5\nema_weight = 1"),
         (period, "selection_period = 5\n[subset]\ntrain_samples = 1000"),
         (period, "selection_period = 5\n[subset]\ntest_samples = 1000"),
-        (period, "selection_period = 5\n[subset]\nseed = 1"),
+        (period, "selection_period = 5\n[subset]\ntrain_samples = 1000\nseed = 1"),
         ("seeds = 2", "seeds = 2\ndataset = \"digits\""),
     ];
     let mut seen: BTreeSet<RunId> = ids(&cells(RECIPE, PROFILE)).into_iter().collect();

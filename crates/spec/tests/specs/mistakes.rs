@@ -165,7 +165,7 @@ fn of_recipes() {
         mistake(
             "figure = \"accuracy-by-fraction\"",
             "figure = \"accuracy-by-setting\"\naxes = [\"selection_periods\"]",
-            "unknown setting `selection_periods`, expected one of: `c`, `ema_weight`, `epsilon`, `first_round`, `redraw`, `score`, `score_source`, `selection_period`",
+            "unknown setting `selection_periods`, expected one of: `c`, `cold`, `ema_weight`, `epsilon`, `first_round`, `redraw`, `score`, `score_source`, `selection_period`",
             "\"selection_periods\"",
         )
         .hint("did you mean `selection_period`?"),
@@ -302,6 +302,7 @@ fn of_profiles() {
         mistake("seeds = 2", "seeds = 2\npruned_fractions = []", "`pruned_fractions`: expected at least one element", "[]"),
         mistake("seeds = 2", "seeds = 2\npruned_fractions = [1]", "`pruned_fractions`: expected a number from 0 to below 1, found `1`", "1"),
         mistake("seeds = 2", "seeds = 2\nsubset = 5", "`subset`: expected a table, found `5`", "5"),
+        mistake("seeds = 2", "seeds = 2\nsubset = { seed = 5 }", "`subset.seed` draws nothing without `train_samples` or `test_samples`", "5"),
         mistake("seeds = 2", "seeds = 2\nsubset = { train_samples = 0 }", "`subset.train_samples`: expected an integer from 1 to 4294967295, found `0`", "0"),
         mistake(
             "seeds = 2",
@@ -389,6 +390,28 @@ fn of_recipe_and_profile_together() {
         "pruned fraction 0.98 keeps none of the 20 samples of `cifar10`"
     );
     assert_eq!(underlined(&nothing_kept), "0.3, 0.98");
+}
+
+/// An untrained network has no losses of training steps.
+#[test]
+fn of_a_first_round_by_scores_that_nobody_makes() {
+    let method = "{ name = \"ucb\", c = 0.5 }";
+    let cells = |method_written: &str| {
+        let recipe = recipe(&edited(RECIPE, method, method_written)).unwrap();
+        recipe.cells(&profile(PROFILE).unwrap(), None, &no_table)
+    };
+    cells("{ name = \"ucb\", score_source = \"forward-pass\", first_round = \"scores\" }").unwrap();
+    let wrong = "{ name = \"ucb\", score_source = \"training\", first_round = \"scores\" }";
+    let found = place(cells(wrong));
+    assert_eq!(
+        found.message,
+        "in profile `trial` this has `score_source = \"training\"`, which has no scores for `first_round = \"scores\"`"
+    );
+    assert_eq!(underlined(&found), wrong);
+    assert_eq!(
+        found.hint.as_deref(),
+        Some("`first_round` may be \"random\" or \"full\" here")
+    );
 }
 
 #[test]
