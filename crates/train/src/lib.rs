@@ -58,6 +58,6 @@ mod snapshot;
 pub use error::{Error, Result};
 pub use history::{KeptSet, ScoreSummary, Trace, traced_positions};
 pub use record::{EpochRecord, RunRecord, Watch};
-pub use run::{Scores, run, run_on, training_samples};
+pub use run::{Scores, check, run, run_on, training_samples};
 pub use scoring::{Measured, epochs_watched, measure, measure_on, own_passes};
 pub use snapshot::{Array, Snapshot};

@@ -525,9 +525,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Refuses numbers with which the loop would not end or not begin. What recipes and profiles give is checked before; a cell
-/// may also come from elsewhere.
-fn check(cell: &Cell) -> Result<()> {
+/// Refuses numbers with which the loop would not end or not begin, as [`run`] does. What recipes and profiles give is checked
+/// before; a cell may also come from elsewhere.
+///
+/// # Errors
+/// [`Error::Option`] names the number, what was expected and what was found.
+pub fn check(cell: &Cell) -> Result<()> {
     let wrong = |part: &str, option: &str, found: String, expected: &str| {
         Err(Error::Option {
             name: part.to_owned(),

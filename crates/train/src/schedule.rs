@@ -7,7 +7,8 @@ use std::f64::consts::PI;
 /// The factor on the learning rate after `epoch` of `epochs` epochs (a fraction within an epoch).
 ///
 /// * `step`: `factor` to the number of milestones passed.
-/// * `cosine`: a linear rise over `warmup_epochs`, then half a cosine from 1 to `final_factor`.
+/// * `cosine`: a linear rise from 0 over `warmup_epochs` (the very first step then fills the momentum only), then half a cosine
+///   from 1 to `final_factor`.
 /// * `one-cycle`: half a cosine from `start_factor` to 1 over the first `warmup_fraction`, then half
 ///   a cosine to `final_factor` (Smith and Topin 2018; PyTorch's `OneCycleLR` with
 ///   `start_factor = 1 / div_factor`, `final_factor = start_factor / final_div_factor`).

@@ -16,9 +16,10 @@ use crate::work::Work;
 use anyhow::{Result, anyhow};
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{Results, RunRow};
-use dynaprune_spec::{Cell, ScoreSpec, StaticScores};
+use dynaprune_spec::{Cell, RunId, ScoreSpec, StaticScores};
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{Error, Watch as _};
+use std::fmt::Display;
 
 /// Makes the run that `id` begins, and compares.
 ///
@@ -29,7 +30,12 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     let recorded = results
         .run(&row.run_id)?
         .ok_or_else(|| anyhow!("run {} was removed meanwhile", row.run_id))?;
-    let cell = Cell::from_json(&row.spec).map_err(|error| anyhow!("the spec of run {}: {error}", row.run_id))?;
+    if RunId::of(&row.spec).as_str() != row.run_id {
+        return Err(anyhow!("the spec of run {} is another run's, by its hash", row.run_id));
+    }
+    let wrong = |error: &dyn Display| anyhow!("the spec of run {}: {error}", row.run_id);
+    let cell = Cell::from_json(&row.spec).map_err(|error| wrong(&error))?;
+    dynaprune_train::check(&cell).map_err(|error| wrong(&error))?;
     let here = env!("DYNAPRUNE_CODE_VERSION");
     if row.code_version != here && !args.quiet {
         eprintln!(

@@ -145,6 +145,32 @@ fn a_recorded_run_gives_the_same_numbers_again_and_others_are_told() {
     assert!(other.stderr.contains("`git checkout 0123456789ab`"), "{}", other.stderr);
 }
 
+/// Results may come from elsewhere.
+#[test]
+fn a_recorded_spec_that_is_wrong_is_told() {
+    let (folder, id) = made();
+    let results = Results::new(&folder.path("results"), "tiny");
+    let add = |id_of: fn(&str, &str) -> String| {
+        let mut rows = results.run(&id).unwrap().unwrap();
+        let spec = rows.runs[0].spec.replace("\"batch_size\":16", "\"batch_size\":0");
+        let wrong = id_of(&id, &spec);
+        rows.runs[0].spec = spec;
+        rows.runs[0].run_id.clone_from(&wrong);
+        rows.epochs.iter_mut().for_each(|row| row.run_id.clone_from(&wrong));
+        rows.selections.iter_mut().for_each(|row| row.run_id.clone_from(&wrong));
+        rows.traces.iter_mut().for_each(|row| row.run_id.clone_from(&wrong));
+        results.add(&rows).unwrap();
+        let outcome = folder.run(&["reproduce", "--from-run", &wrong]);
+        assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    let stderr = add(|_, spec| dynaprune_spec::RunId::of(spec).to_string());
+    let expected = "option `batch_size` of `training`: expected at least 1, found 0";
+    assert!(stderr.contains(expected), "{stderr}");
+    let stderr = add(|id, _| id.to_owned());
+    assert!(stderr.contains("is another run's, by its hash"), "{stderr}");
+}
+
 #[test]
 fn a_removed_run_is_gone_and_made_again() {
     let (folder, id) = made();
