@@ -9,7 +9,6 @@ use crate::plot::axes::{Axis, Panel, band_of, padded_range};
 use crate::plot::layout;
 use crate::plot::legend::Sample;
 use crate::plot::scene::Scene;
-use crate::plot::theme::MARKER_RADIUS;
 use crate::statistics::Summary;
 
 pub(super) const KIND: FigureKind = FigureKind {
@@ -30,6 +29,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .map(|dataset| near_full::axis(data, dataset))
         .collect();
     let mut words = data.words();
+    words.notes.extend(data.sizes());
     let cut = |((dataset, (_, y)), near): ((&&str, &(Axis, Axis)), &Option<Axis>)| {
         is_cut(data, dataset, y) || near.as_ref().is_some_and(|y| is_cut(data, dataset, y))
     };
@@ -168,9 +168,10 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, panel: &Panel) {
         panel.line_inside(scene, &points, line.style.stroke());
         if !line.is_baseline() {
             let (low, high) = panel.y.range;
-            for &point in points.iter().filter(|(_, y)| (low..=high).contains(y)) {
+            let cells = points.iter().zip(&line.points);
+            for (&point, cell) in cells.filter(|((_, y), _)| (low..=high).contains(y)) {
                 let (style, at) = (line.style, panel.at(point));
-                scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
+                scene.marker(at, data.marker_radius(cell), style.marker, style.filled(), style.color);
             }
         }
     }

@@ -76,6 +76,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
             .push(("whiskers: 95 % interval of the mean".to_owned(), Sample::Whisker));
     }
     let mut words = data.words();
+    words.notes.extend(data.sizes());
     words.notes.extend(data.mixed_machines());
     let costs: Vec<Drawn> = COSTS
         .into_iter()
@@ -232,9 +233,10 @@ fn draw(scene: &mut Scene, data: &Data, dataset: &str, full: &Cell, drawn: Drawn
     // Full data last: it is one marker among many.
     let (baseline, pruned): (Vec<_>, Vec<_>) = data.lines_of(dataset).partition(|line| line.is_baseline());
     for line in pruned.into_iter().chain(baseline) {
-        for point in line.points.iter().filter_map(shown) {
+        let cells = line.points.iter().filter_map(|cell| Some((cell, shown(cell)?)));
+        for (cell, point) in cells {
             let (style, at) = (line.style, panel.at(point));
-            scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
+            scene.marker(at, data.marker_radius(cell), style.marker, style.filled(), style.color);
             taken.marker(at, MARKER_RADIUS + 1.0);
         }
     }

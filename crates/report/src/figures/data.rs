@@ -7,7 +7,7 @@ use crate::plot::axes::band_of;
 use crate::plot::layout::{Format, Words};
 use crate::plot::legend::Legend;
 pub(super) use crate::plot::theme::FULL_SHORT;
-use crate::plot::theme::MethodStyle;
+use crate::plot::theme::{MARKER_RADIUS, MethodStyle};
 use crate::statistics::Summary;
 use crate::{EpochRow, RunRow};
 
@@ -285,6 +285,20 @@ impl<'a> Data<'a> {
                 .map(|point| point.runs.len())
         };
         (counts().min().unwrap_or(0), counts().max().unwrap_or(0))
+    }
+
+    /// How large the marker of a point is: smaller if it has fewer seeds than others.
+    pub(super) fn marker_radius(&self, point: &Cell) -> f64 {
+        match point.runs.len() < self.seed_counts().1 {
+            true => 0.7 * MARKER_RADIUS,
+            false => MARKER_RADIUS,
+        }
+    }
+
+    /// What the size of markers says, if they differ.
+    pub(super) fn sizes(&self) -> Option<String> {
+        let (low, high) = self.seed_counts();
+        (low < high).then(|| format!("Small points have fewer than {high} seeds."))
     }
 
     /// Whether any point has a band.
