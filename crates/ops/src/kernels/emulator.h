@@ -1,6 +1,6 @@
 // Runs kernels on the host, for tests: every thread of a block is a coroutine that gives way at barriers and shuffles; blocks
 // run one after the other. What a block shares is filled with NaNs before it begins. Threads that wait for each other in vain
-// are reported.
+// are reported. `reversed` has blocks and threads run from the last to the first: results may not depend on it.
 #include <ucontext.h>
 
 #include <cmath>
@@ -61,6 +61,7 @@ static ucontext_t scheduler;
 static size_t current;
 alignas(16) static char memory[SHARED_MEMORY];
 static bool overflow;
+static bool reversed;
 
 static void give_way(State state) {
   threads[current].state = state;
@@ -135,7 +136,8 @@ static int run_block(size_t count) {
   }
   for (;;) {
     bool ran = false, done = true;
-    for (current = 0; current < count; current++) {
+    for (size_t i = 0; i < count; i++) {
+      current = reversed ? count - 1 - i : i;
       if (threads[current].state == READY) {
         threadIdx = threads[current].index;
         swapcontext(&scheduler, &threads[current].context);
@@ -165,13 +167,13 @@ int launch(void (*kernel)(Parameters...), const unsigned* grid, const unsigned* 
   body = [] { call(what.kernel, what.arguments, std::index_sequence_for<Parameters...>{}); };
   gridDim = {grid[0], grid[1], grid[2]};
   blockDim = {block[0], block[1], block[2]};
-  for (unsigned z = 0; z < grid[2]; z++)
-    for (unsigned y = 0; y < grid[1]; y++)
-      for (unsigned x = 0; x < grid[0]; x++) {
-        blockIdx = {x, y, z};
-        int status = run_block((size_t)block[0] * block[1] * block[2]);
-        if (status) return status;
-      }
+  size_t blocks = (size_t)grid[0] * grid[1] * grid[2];
+  for (size_t i = 0; i < blocks; i++) {
+    size_t at = reversed ? blocks - 1 - i : i;
+    blockIdx = {(unsigned)(at % grid[0]), (unsigned)(at / grid[0] % grid[1]), (unsigned)(at / grid[0] / grid[1])};
+    int status = run_block((size_t)block[0] * block[1] * block[2]);
+    if (status) return status;
+  }
   return 0;
 }
 
