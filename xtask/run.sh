@@ -20,10 +20,13 @@ EOF
         )
     fi
     for folder in /usr/local/cuda/lib64 /usr/local/cuda-13*/lib64; do
-        if [ -d "$folder" ]; then folders="$folders:$folder"; fi
+        if [ -d "$folder" ]; then folders="${folders:+$folders:}$folder"; fi
     done
-    LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders"
-    export LD_LIBRARY_PATH
+    # An empty entry would stand for the current folder.
+    if [ -n "$folders" ]; then
+        LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders"
+        export LD_LIBRARY_PATH
+    fi
     missing=$(ldd "$here/dynaprune" | sed -n 's/^[[:space:]]*\(lib[^ ]*\) => not found.*/\1/p')
     for library in $missing; do
         case $library in

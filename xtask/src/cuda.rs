@@ -1,5 +1,6 @@
 //! When a build for CUDA is wanted, what it is built with, and what must be there to run it.
 
+use crate::toolchain;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 pub(crate) const DRIVER: &str = "libcuda.so.1";
 
 /// The folder of the toolchain in a target folder.
-pub(crate) fn toolchain(target: &Path) -> PathBuf {
+pub(crate) fn toolchain_folder(target: &Path) -> PathBuf {
     target.join("cuda-toolchain")
 }
 
@@ -52,21 +53,44 @@ pub(crate) fn wish(arguments: &[OsString], features: Option<&OsStr>) -> Wish {
 /// What to build with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Compiler {
-    /// A CUDA that is installed: `nvcc` is on the path.
-    Installed,
+    /// A CUDA that is installed: `nvcc`, which is on the path.
+    Installed(PathBuf),
     /// What `cuda-toolchain` has set up.
     Ours(PathBuf),
 }
 
 /// What there is to build with.
 pub(crate) fn compiler(target: &Path) -> Option<Compiler> {
-    let ours = toolchain(target);
-    if ours.join("complete").is_file() {
+    let ours = toolchain_folder(target);
+    if toolchain::is_complete(&ours) {
         return Some(Compiler::Ours(ours));
     }
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).any(|folder| folder.join("nvcc").is_file());
-    found.then_some(Compiler::Installed)
+    let nvcc = env::split_paths(&path).map(|folder| folder.join("nvcc"));
+    nvcc.into_iter().find(|nvcc| nvcc.is_file()).map(Compiler::Installed)
+}
+
+/// Why a build that nobody demanded is not tried with what there is.
+pub(crate) fn unfit(compiler: Option<&Compiler>) -> Option<String> {
+    match compiler {
+        None => Some("no `nvcc` on the path".to_owned()),
+        Some(Compiler::Ours(_)) => None,
+        Some(Compiler::Installed(nvcc)) => {
+            let output = Command::new(nvcc).arg("--version").output();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            match release(&text.unwrap_or_default()) {
+                Some(release) if release.split('.').next() == Some("13") => None,
+                Some(release) => Some(format!("`{}` is of CUDA {release}, expected 13", nvcc.display())),
+                None => Some(format!("`{} --version` does not tell a release", nvcc.display())),
+            }
+        }
+    }
+}
+
+/// The release in what `nvcc --version` prints.
+fn release(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("release ")?;
+    rest.split([',', ' ', '\n']).next()
 }
 
 impl Compiler {
@@ -89,12 +113,24 @@ impl Compiler {
         all
     }
 
-    /// Where the programs that it builds find their libraries, if not where the system has them. The stub is not among them: it
-    /// would hide the driver.
+    /// Where the programs that it builds find their libraries, before what `LD_LIBRARY_PATH` holds. Stubs are not among them:
+    /// they would hide the driver.
     pub(crate) fn libraries(&self) -> Option<OsString> {
-        let Self::Ours(folder) = self else { return None };
-        let folders = [folder.join("nvidia/cu13/lib"), folder.join("nvidia/cudnn/lib")];
-        Some(before(&folders, "LD_LIBRARY_PATH"))
+        let folders = match self {
+            Self::Ours(folder) => vec![folder.join("nvidia/cu13/lib"), folder.join("nvidia/cudnn/lib")],
+            Self::Installed(nvcc) => {
+                // The name on the path may be a link to where CUDA is.
+                let nvcc = nvcc.canonicalize().unwrap_or_else(|_| nvcc.clone());
+                let root = nvcc.ancestors().nth(2).unwrap_or(Path::new("/"));
+                let folders = ["lib64", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib"];
+                folders
+                    .map(|folder| root.join(folder))
+                    .into_iter()
+                    .filter(|folder| folder.is_dir())
+                    .collect()
+            }
+        };
+        (!folders.is_empty()).then(|| before(&folders, "LD_LIBRARY_PATH"))
     }
 }
 
@@ -105,10 +141,19 @@ fn before(folders: &[PathBuf], variable: &str) -> OsString {
     env::join_paths(folders.iter().chain(&rest)).unwrap_or_default()
 }
 
-/// Whether a GPU answers.
+/// Whether a GPU answers, and programs may see one.
 pub(crate) fn has_gpu() -> bool {
+    if env::var_os("CUDA_VISIBLE_DEVICES").is_some_and(|visible| shows_nothing(&visible)) {
+        return false;
+    }
     let output = Command::new("nvidia-smi").arg("-L").stderr(Stdio::null()).output();
     output.is_ok_and(|output| output.status.success() && output.stdout.starts_with(b"GPU"))
+}
+
+/// Whether `CUDA_VISIBLE_DEVICES` hides all GPUs: nothing is in it, or no number comes first.
+fn shows_nothing(visible: &OsStr) -> bool {
+    let visible = visible.to_string_lossy();
+    visible.trim().is_empty() || visible.trim().starts_with('-')
 }
 
 /// Whether the driver's library can be loaded.
@@ -181,6 +226,46 @@ mod tests {
         assert!(value("PATH").unwrap().starts_with("/toolchain/nvidia/cu13/bin:"));
         assert_eq!(value("CUDA_HOME").unwrap(), "/toolchain/nvidia/cu13");
         assert!(!ours.libraries().unwrap().to_string_lossy().contains("stub"));
-        assert_eq!(Compiler::Installed.libraries(), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_installed_cuda_has_its_libraries_beside_it() {
+        let root = env::temp_dir().join(format!("dynaprune-xtask-{}", std::process::id()));
+        for folder in ["cuda-13.0/bin", "cuda-13.0/lib64", "bin"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::write(root.join("cuda-13.0/bin/nvcc"), "").unwrap();
+        std::os::unix::fs::symlink("../cuda-13.0/bin/nvcc", root.join("bin/nvcc")).unwrap();
+        let libraries = Compiler::Installed(root.join("bin/nvcc")).libraries();
+        let expected = root.canonicalize().unwrap().join("cuda-13.0/lib64");
+        std::fs::remove_dir_all(&root).unwrap();
+        assert!(env::split_paths(&libraries.unwrap()).next() == Some(expected));
+        assert_eq!(
+            Compiler::Installed(PathBuf::from("/nowhere/bin/nvcc")).libraries(),
+            None
+        );
+    }
+
+    #[test]
+    fn only_a_cuda_of_the_right_release_is_built_with_unasked() {
+        let text = "Cuda compilation tools, release 12.4, V12.4.131\nBuild cuda_12.4\n";
+        assert_eq!(release(text), Some("12.4"));
+        assert_eq!(release("command not found"), None);
+        assert!(unfit(None).is_some() && unfit(Some(&Compiler::Installed(PathBuf::from("/nowhere/nvcc")))).is_some());
+        assert_eq!(unfit(Some(&Compiler::Ours(PathBuf::from("/toolchain")))), None);
+    }
+
+    #[test]
+    fn hidden_gpus_are_none() {
+        for (visible, nothing) in [
+            ("", true),
+            (" ", true),
+            ("-1", true),
+            ("0", false),
+            ("GPU-8f2a,1", false),
+        ] {
+            assert_eq!(shows_nothing(OsStr::new(visible)), nothing, "{visible:?}");
+        }
     }
 }

@@ -40,8 +40,16 @@ fn main() -> ExitCode {
 
 fn build_and_hand_over(root: &Path, target: &Path, arguments: &[OsString]) -> Result<ExitCode, Failure> {
     let features = env::var_os("DYNAPRUNE_FEATURES").unwrap_or_default();
-    let compiler = compiler(target, arguments, &features)?;
-    let program = build(root, target, &features, compiler.as_ref())?;
+    let wish = cuda::wish(arguments, Some(&features));
+    let mut compiler = compiler(target, wish)?;
+    let program = match build(root, target, &features, compiler.as_ref()) {
+        Err(failure) if compiler.is_some() && wish == Wish::IfPossible => {
+            eprintln!("note: {}\n\nnote: it is built for the CPU instead", failure.message);
+            compiler = None;
+            build(root, target, &features, None)?
+        }
+        program => program?,
+    };
     let mut command = Command::new(&program);
     command.args(arguments).env("DYNAPRUNE_ROOT", root);
     if let Some(libraries) = compiler.as_ref().and_then(Compiler::libraries) {
@@ -51,11 +59,21 @@ fn build_and_hand_over(root: &Path, target: &Path, arguments: &[OsString]) -> Re
 }
 
 /// What to build for CUDA with, if it is to be.
-fn compiler(target: &Path, arguments: &[OsString], features: &OsStr) -> Result<Option<Compiler>, Failure> {
-    let wish = cuda::wish(arguments, Some(features));
+fn compiler(target: &Path, wish: Wish) -> Result<Option<Compiler>, Failure> {
     match wish {
         Wish::No => return Ok(None),
-        Wish::IfPossible => return Ok(cuda::compiler(target).filter(|_| cuda::has_gpu() && cuda::has_driver())),
+        Wish::IfPossible if !cuda::has_gpu() || !cuda::has_driver() => return Ok(None),
+        Wish::IfPossible => {
+            let found = cuda::compiler(target);
+            if let Some(why) = cuda::unfit(found.as_ref()) {
+                eprintln!(
+                    "note: there is a GPU, but {why}: built for the CPU\n\nhint: `cargo xtask cuda-toolchain` sets up what a build \
+                     for it needs, without root\n"
+                );
+                return Ok(None);
+            }
+            return Ok(found);
+        }
         Wish::Demanded => {}
     }
     // The loader would only say that it lacks a library.

@@ -31,7 +31,7 @@ pub(crate) fn run(target: &Path, arguments: &[OsString]) -> Result<(), Failure> 
     match arguments {
         [] => set_up(target),
         [flag] if flag == "--env" => {
-            let ours = cuda::Compiler::Ours(cuda::toolchain(target));
+            let ours = cuda::Compiler::Ours(cuda::toolchain_folder(target));
             for (name, value) in ours.environment() {
                 println!("export {name}='{}'", value.display());
             }
@@ -45,10 +45,8 @@ pub(crate) fn run(target: &Path, arguments: &[OsString]) -> Result<(), Failure> 
 
 /// Sets the toolchain up in `target`, if it is not there.
 fn set_up(target: &Path) -> Result<(), Failure> {
-    let folder = cuda::toolchain(target);
-    // What it was made of, so that other versions are noticed.
-    let mark = format!("{WHEELS}{}", DRIVER_FUNCTIONS.len());
-    if fs::read_to_string(folder.join("complete")).is_ok_and(|made| made == mark) {
+    let folder = cuda::toolchain_folder(target);
+    if is_complete(&folder) {
         println!("{} is set up", folder.display());
         return Ok(());
     }
@@ -58,7 +56,7 @@ fn set_up(target: &Path) -> Result<(), Failure> {
         ));
     }
     let partial = target.join(format!("cuda-toolchain.{}", std::process::id()));
-    let result = fill(&partial, &mark).and_then(|()| {
+    let result = fill(&partial).and_then(|()| {
         remove(&folder)?;
         fs::rename(&partial, &folder).map_err(|error| Failure::io("rename", &partial, &error))
     });
@@ -73,7 +71,17 @@ fn set_up(target: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn fill(folder: &Path, mark: &str) -> Result<(), Failure> {
+/// Whether a toolchain was set up whole, of the packages that are wanted now.
+pub(crate) fn is_complete(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("complete")).is_ok_and(|made| made == mark())
+}
+
+/// What a toolchain is made of.
+fn mark() -> String {
+    format!("{WHEELS}{}", DRIVER_FUNCTIONS.len())
+}
+
+fn fill(folder: &Path) -> Result<(), Failure> {
     remove(folder)?;
     make(folder)?;
     let list = folder.join("wheels.txt");
@@ -128,7 +136,7 @@ fn fill(folder: &Path, mark: &str) -> Result<(), Failure> {
         "a C compiler makes the driver's stub, and links Rust programs: install one",
     )?;
     link("libcuda.so", &stub.join("libcuda.so.1"))?;
-    write(&folder.join("complete"), mark)
+    write(&folder.join("complete"), &mark())
 }
 
 /// A driver that has no GPU.
@@ -204,6 +212,18 @@ mod tests {
                 "{package}"
             );
         }
+    }
+
+    #[test]
+    fn a_toolchain_of_other_packages_is_not_complete() {
+        let folder = std::env::temp_dir().join(format!("dynaprune-toolchain-{}", std::process::id()));
+        make(&folder).unwrap();
+        assert!(!is_complete(&folder));
+        write(&folder.join("complete"), &mark().replace("13.0", "12.9")).unwrap();
+        assert!(!is_complete(&folder));
+        write(&folder.join("complete"), &mark()).unwrap();
+        assert!(is_complete(&folder));
+        remove(&folder).unwrap();
     }
 
     #[test]

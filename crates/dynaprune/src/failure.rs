@@ -57,6 +57,29 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// The device can compute nothing more in this process. What it was at is not kept as failed: others make it.
+#[derive(Debug)]
+pub(crate) struct DeviceLost {
+    /// What was being made, and how that ended.
+    pub(crate) run: String,
+    pub(crate) device: String,
+    /// What the device answers.
+    pub(crate) reason: String,
+}
+
+impl fmt::Display for DeviceLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, device, reason } = self;
+        write!(
+            f,
+            "{run}\n\n`{device}` can compute nothing more in this process: {reason}\n\n"
+        )?;
+        f.write_str("hint: the run is not kept as failed; the same command makes it, from its last checkpoint on")
+    }
+}
+
+impl std::error::Error for DeviceLost {}
+
 /// Prints the error to stderr.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     // The messages of our crates name their cause already.

@@ -24,16 +24,46 @@ impl Compute {
         }
     }
 
-    /// What was asked for: by `auto` a GPU if there is one.
+    /// What was asked for: by `auto` a GPU if there is one that can compute.
     pub(crate) fn on(asked: Device) -> Result<Self> {
         check_device(asked)?;
         #[cfg(feature = "cuda")]
-        if asked != Device::Cpu && without_cuda().is_none() {
-            let device = dynaprune_ops::cuda::device(0)?;
-            let name = format!("cuda: {}", dynaprune_ops::cuda::name(&device)?);
-            return Ok(Self { device, name });
+        if asked != Device::Cpu {
+            let started = match without_cuda() {
+                None => Self::gpu(),
+                Some(reason) => Err(anyhow::anyhow!(reason)),
+            };
+            match started {
+                Err(error) if asked == Device::Auto => {
+                    eprintln!("note: computes on the CPU: {}", first_line(&error.to_string()));
+                }
+                started => return started,
+            }
         }
         Ok(Self::cpu())
+    }
+
+    /// The first GPU, started.
+    #[cfg(feature = "cuda")]
+    fn gpu() -> Result<Self> {
+        let device = dynaprune_ops::cuda::device(0)?;
+        let name = format!("cuda: {}", dynaprune_ops::cuda::name(&device)?);
+        Ok(Self { device, name })
+    }
+
+    /// Why this process can compute nothing more, if that is so: a GPU answers all that comes after a wrong address or a fault
+    /// of its own with the same error, whatever it is asked.
+    pub(crate) fn lost(&self) -> Option<String> {
+        #[cfg(feature = "cuda")]
+        if self.device.is_cuda() {
+            // The first answer may be about memory that was freed before; an error that stays is in the second too.
+            let wait = || dynaprune_ops::cuda::synchronize(&self.device);
+            return wait()
+                .or_else(|_| wait())
+                .err()
+                .map(|error| first_line(&error.to_string()));
+        }
+        None
     }
 
     /// Refuses a precision that the device does not compute in.
@@ -55,7 +85,10 @@ impl Compute {
 pub(crate) fn gpus() -> usize {
     #[cfg(feature = "cuda")]
     {
-        dynaprune_ops::cuda::count().unwrap_or(0)
+        match without_cuda() {
+            None => dynaprune_ops::cuda::count().unwrap_or(0),
+            Some(_) => 0,
+        }
     }
     #[cfg(not(feature = "cuda"))]
     0
@@ -76,13 +109,20 @@ pub(crate) fn without_cuda() -> Option<String> {
     {
         match dynaprune_ops::cuda::count() {
             Ok(0) => Some("no GPU was found".to_owned()),
-            Ok(_) => None,
-            // Behind the first line there may be a backtrace.
-            Err(error) => Some(error.to_string().lines().next().unwrap_or_default().to_owned()),
+            Ok(_) => dynaprune_ops::cuda::check(0)
+                .err()
+                .map(|error| first_line(&error.to_string())),
+            Err(error) => Some(first_line(&error.to_string())),
         }
     }
     #[cfg(not(feature = "cuda"))]
     Some("this build has no CUDA support".to_owned())
+}
+
+/// Behind it there may be a backtrace.
+#[cfg(feature = "cuda")]
+fn first_line(error: &str) -> String {
+    error.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Refuses a device that is asked for by name and not there.

@@ -4,7 +4,7 @@
 //! others make is waited for. A run that fails leaves its error and the sweep goes on.
 
 use crate::counts;
-use crate::failure::Stopped;
+use crate::failure::{DeviceLost, Stopped};
 use crate::failures::Failures;
 use crate::keeper::{Keeper, identity, specs_of};
 use crate::lease::{self, Claim, Lease, Leases};
@@ -135,8 +135,8 @@ impl<'a> Sweep<'a> {
     /// Makes what the plan still needs, and gives what failed, in words. `file` finds a score table that a recipe names.
     ///
     /// # Errors
-    /// [`Stopped`] if the process was asked to end; [`Gone`] if it is to be planned once more; if results cannot be read or
-    /// stored.
+    /// [`Stopped`] if the process was asked to end; [`DeviceLost`] if its device fails; [`Gone`] if it is to be planned once
+    /// more; if results cannot be read or stored.
     pub(crate) fn runs(mut self, plan: &Plan, file: &dyn Fn(&TableId) -> Result<PathBuf>) -> Result<Vec<String>> {
         self.begin_afresh(&plan.tables, &plan.runs)?;
         let mut tasks = scoring_tasks(&plan.tables);
@@ -509,7 +509,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// A run has no result: because it was to stop, because another process took it over, or because it failed.
+    /// A run has no result: because it was to stop, because another process took it over, or because it failed. What fails with
+    /// the device is not the run's fault, and all that this process would make after it would fail too.
     fn ended_without_result(
         &mut self,
         id: &str,
@@ -528,6 +529,15 @@ impl<'a> Sweep<'a> {
             return Ok(Attempt::Held("another process".to_owned()));
         }
         self.progress.fail(watch, reason);
+        if let Some(lost) = self.settings.compute.lost() {
+            let first = reason.lines().next().unwrap_or_default();
+            return Err(DeviceLost {
+                run: format!("{label}: {first}"),
+                device: self.settings.compute.name.clone(),
+                reason: lost,
+            }
+            .into());
+        }
         self.failed(id, label, reason, Work::default())
     }
 

@@ -261,6 +261,11 @@ impl Net {
         };
         net.resize(capacity)?;
         net.refresh_working()?;
+        // candle does not wait for its copies, and not every GPU copies pageable memory before the call returns.
+        #[cfg(feature = "cuda")]
+        if device.is_cuda() {
+            dynaprune_ops::cuda::synchronize(device)?;
+        }
         Ok(net)
     }
 

@@ -102,11 +102,13 @@ impl<'a> Engine<'a> {
             Asked::Bf16 => Precision::Bf16,
         };
         let normalization = Normalization::of(&dataset.train);
-        let net = |capacity| Net::with_precision(graph, capacity, cell.seed, device, precision);
+        let net = |capacity| Net::with_precision(graph.clone(), capacity, cell.seed, device, precision);
         #[cfg(feature = "cuda")]
         let (net, place) = if device.is_cuda() {
-            let resident = gpu::Resident::new(dataset, &normalization, largest, batch_size, device)?;
-            (net(gpu::capacity(batch_size, largest))?, Place::Gpu(resident))
+            let mut resident = gpu::Resident::new(dataset, &normalization, largest, batch_size, device)?;
+            let capacity = gpu::capacity(batch_size, largest);
+            resident.warm_up(|| net(capacity))?;
+            (net(capacity)?, Place::Gpu(resident))
         } else {
             let net = net(batch_size)?;
             let ahead = Ahead::new(&net)?;

@@ -4,7 +4,7 @@ use crate::catalog::catalog;
 use crate::cmd::runs::Where;
 use crate::cmd::{from_run, report};
 use crate::crew::Crew;
-use crate::failure::{BadInput, Stopped, paint};
+use crate::failure::{BadInput, DeviceLost, Stopped, paint};
 use crate::figure::Figure;
 use crate::hours;
 use crate::library::Library;
@@ -123,8 +123,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => None,
         Some(jobs) => Some(crew(jobs, args.device)?),
     };
-    make_and_draw(args, &workspace, &catalog, &mut library, &stop)?;
-    crew.map_or(Ok(()), |crew| crew.wait(&stop))
+    let made = make_and_draw(args, &workspace, &catalog, &mut library, &stop);
+    match crew {
+        // What this process cannot make, those on other GPUs can.
+        Some(crew) if made.as_ref().map_or_else(|error| error.is::<DeviceLost>(), |()| true) => crew.wait(&stop).and(made),
+        _ => made,
+    }
 }
 
 /// The processes that make runs beside this one.
@@ -161,7 +165,7 @@ fn make_and_draw(
     for recipe in &recipes {
         // The runs are made in the order of the recipes; what one cannot have must not keep the others from theirs.
         if let Err(error) = reproduce(recipe, &recipe.name, workspace, catalog, library, (args, stop)) {
-            if error.is::<Stopped>() {
+            if error.is::<Stopped>() || error.is::<DeviceLost>() {
                 return Err(error);
             }
             eprintln!("{} {}: {error}", paint("error:", "1;31"), recipe.name);

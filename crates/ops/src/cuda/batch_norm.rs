@@ -84,13 +84,17 @@ pub(crate) fn forward_of_storage(
     running: &Tensor,
     saved: &Tensor,
 ) -> Result<CudaStorage> {
-    let x_at = Operand::of_storage(x, xl)?.expect_real()?;
     let affine = Operand::of_storage(affine, al)?.expect(Element::F32)?;
+    let c = affine.len / 2;
+    let x_at = Operand::of_storage(x, xl)?.expect_real()?.expect_aligned(c)?;
     let residual = match residual {
-        Some((residual, layout)) => Operand::of_storage(residual, layout)?.expect(x_at.element)?.address,
+        Some((residual, layout)) => {
+            let residual = Operand::of_storage(residual, layout)?.expect(x_at.element)?;
+            residual.expect_aligned(c)?.address
+        }
         None => 0,
     };
-    let (context, c, saved) = (context_of(x)?, affine.len / 2, f32s(saved)?);
+    let (context, saved) = (context_of(x)?, f32s(saved)?);
     let y = Output::new(&x.device, x_at.element, x_at.len)?;
     statistics_at(&context, settings, x_at, c, f32s(running)?, saved)?;
     normalize_at(

@@ -1,17 +1,23 @@
 //! What a thread needs to launch work on a device: compiled kernels, cuDNN, and memory for passing results.
 
 use super::conv2d::Convolutions;
+use super::device::{dotted, driver_version};
 use super::operand::Element;
 use crate::kernels::{self, Launch};
 use candle_core::cuda_backend::cudarc::cudnn::Cudnn;
+use candle_core::cuda_backend::cudarc::driver::sys::CUresult;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, LaunchConfig,
+    CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr, DriverError, LaunchConfig,
 };
-use candle_core::cuda_backend::cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts};
+use candle_core::cuda_backend::cudarc::nvrtc::sys::{nvrtcGetCUBIN, nvrtcGetCUBINSize, nvrtcVersion};
+use candle_core::cuda_backend::cudarc::nvrtc::{
+    CompileError, CompileOptions, Ptx, compile_ptx_with_opts, result as nvrtc,
+};
 use candle_core::cuda_backend::{DeviceId, WrapErr};
 use candle_core::{CudaDevice, Result, bail};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -64,7 +70,16 @@ pub(crate) fn of(device: &CudaDevice) -> Result<Rc<Context>> {
 impl Context {
     fn new(device: &CudaDevice) -> Result<Self> {
         let stream = device.cuda_stream();
-        let module = stream.context().load_module(compiled(device)?).w()?;
+        let driver = stream.context();
+        let capability = driver.compute_capability().w()?;
+        let module = match driver.load_module(compiled(capability)?) {
+            // An NVRTC that is newer than the driver writes what the driver cannot read; code for the hardware it can load.
+            Err(DriverError(CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION)) => {
+                let code = Ptx::from_binary(machine_code(capability)?);
+                driver.load_module(code).map_err(|error| too_new(&error))?
+            }
+            module => module.w()?,
+        };
         Ok(Self {
             stream,
             module,
@@ -131,21 +146,16 @@ pub(crate) fn config(launch: Launch) -> LaunchConfig {
     }
 }
 
-/// The kernels for a device, compiled once in a process for each architecture.
-fn compiled(device: &CudaDevice) -> Result<Ptx> {
+/// The kernels for a compute capability, compiled once in a process.
+fn compiled(capability: (i32, i32)) -> Result<Ptx> {
     static COMPILED: Mutex<Vec<((i32, i32), Ptx)>> = Mutex::new(Vec::new());
-    let capability = device.cuda_stream().context().compute_capability().w()?;
     let mut compiled = COMPILED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some((_, ptx)) = compiled.iter().find(|(of, _)| *of == capability) {
         return Ok(ptx.clone());
     }
     let (major, minor) = capability;
     let options = CompileOptions {
-        // Products and sums are fused where the compiler sees fit; division and square root stay exact.
-        options: vec![
-            format!("--gpu-architecture=compute_{major}{minor}"),
-            "--std=c++17".to_owned(),
-        ],
+        options: options("compute", capability),
         name: Some("dynaprune.cu".to_owned()),
         ..CompileOptions::default()
     };
@@ -161,6 +171,52 @@ fn compiled(device: &CudaDevice) -> Result<Ptx> {
     };
     compiled.push((capability, ptx.clone()));
     Ok(ptx)
+}
+
+/// How NVRTC is to compile: products and sums are fused where it sees fit; division and square root stay exact.
+fn options(kind: &str, (major, minor): (i32, i32)) -> Vec<String> {
+    vec![
+        format!("--gpu-architecture={kind}_{major}{minor}"),
+        "--std=c++17".to_owned(),
+    ]
+}
+
+/// The kernels as code for the hardware.
+fn machine_code(capability: (i32, i32)) -> Result<Vec<u8>> {
+    let source = CString::new(kernels::source()).map_err(candle_core::Error::wrap)?;
+    let code = || {
+        let program = nvrtc::create_program(&source, Some(c"dynaprune.cu"))?;
+        // SAFETY: the program was just made and is destroyed once; the code has room for as many bytes as NVRTC tells.
+        unsafe {
+            let code = nvrtc::compile_program(program, &options("sm", capability)).and_then(|()| {
+                let mut bytes = 0;
+                nvrtcGetCUBINSize(program, &raw mut bytes).result()?;
+                let mut code = vec![0u8; bytes];
+                nvrtcGetCUBIN(program, code.as_mut_ptr().cast()).result()?;
+                Ok(code)
+            });
+            nvrtc::destroy_program(program)?;
+            code
+        }
+    };
+    match code() {
+        Ok(code) => Ok(code),
+        Err(error) => bail!("NVRTC cannot compile the kernels for compute capability {capability:?}: {error:?}"),
+    }
+}
+
+/// That the driver cannot load what NVRTC compiles.
+fn too_new(error: &DriverError) -> candle_core::Error {
+    let (mut major, mut minor) = (0, 0);
+    // SAFETY: NVRTC writes two numbers.
+    let _ = unsafe { nvrtcVersion(&raw mut major, &raw mut minor) };
+    let driver = driver_version().map_or("an unknown CUDA".to_owned(), |version| {
+        format!("CUDA {}", dotted(version))
+    });
+    candle_core::Error::Msg(format!(
+        "the NVIDIA driver, which is for {driver}, cannot load what NVRTC {major}.{minor} compiles: expected an NVRTC that is not \
+         newer, or a newer driver ({error:?})"
+    ))
 }
 
 /// Launches a kernel: `launch!(context, kernel, plan; arguments)`. The arguments are addresses (`u64`), sizes (`u32`, `u64`)

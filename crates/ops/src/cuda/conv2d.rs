@@ -13,7 +13,8 @@ use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{
     cudnnConvolutionBwdDataAlgo_t as DataAlgorithm, cudnnConvolutionBwdFilterAlgo_t as FilterAlgorithm,
-    cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionMode_t, cudnnMathType_t, cudnnTensorFormat_t,
+    cudnnConvolutionFwdAlgo_t as ForwardAlgorithm, cudnnConvolutionMode_t, cudnnMathType_t, cudnnStatus_t,
+    cudnnTensorFormat_t,
 };
 use candle_core::cuda_backend::cudarc::cudnn::{
     ConvBackwardData, ConvBackwardFilter, ConvDescriptor, ConvForward, Cudnn, CudnnDataType, FilterDescriptor,
@@ -97,7 +98,7 @@ impl<A: Copy> Ways<A> {
     }
 
     /// Launches the way that was taken before, or the next that is not refused: that cuDNN names a workspace for an algorithm
-    /// does not mean that it can run it.
+    /// does not mean that it can run it. What fails for another reason is an error: no other way would do better.
     fn run<T: Real>(
         &self,
         (what, s): (&str, &Shape),
@@ -110,7 +111,12 @@ impl<A: Copy> Ways<A> {
                     self.taken.set(number);
                     return Ok(());
                 }
-                Err(error) => last = Some(error),
+                Err(error) => {
+                    last = Some(error);
+                    if !is_refusal(error) {
+                        break;
+                    }
+                }
             }
         }
         match last {
@@ -124,6 +130,14 @@ impl<A: Copy> Ways<A> {
             ),
         }
     }
+}
+
+/// Whether cuDNN cannot run an algorithm, and not whether running it went wrong: parameters that it does not take (2000 and
+/// up), what it does not support (3000 and up), and what goes wrong within it (4000 and up) but for want of memory.
+fn is_refusal(error: CudnnError) -> bool {
+    matches!(error.0 as u32, 2000..=4999)
+        && error.0 != cudnnStatus_t::CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED
+        && error.0 != cudnnStatus_t::CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
 }
 
 trait Real: CudnnDataType + Copy + 'static {
@@ -302,6 +316,13 @@ pub(crate) fn weight_gradient_squares(x: &Tensor, dy: &Tensor, s: &Shape, square
     let x_at = Operand::of(x)?.expect_real()?;
     let dy_at = Operand::of(dy)?.expect(x_at.element)?;
     let squares_at = f32s(squares)?;
+    if s.n > kernels::MOST_SAMPLES {
+        bail!(
+            "conv2d: found a batch of {}, expected at most {} for gradients of samples",
+            s.n,
+            kernels::MOST_SAMPLES
+        )
+    }
     let context = context(x)?;
     let (launch, tiles) = kernels::conv_weight_squares(s.n, s.kh * s.kw * s.ci, s.co);
     let partials = context.scratch(Scratch::Partials, s.n * tiles * 4)?;
@@ -481,5 +502,27 @@ impl<T> DevicePtr<T> for At<T> {
 impl<T> DevicePtrMut<T> for At<T> {
     fn device_ptr_mut<'a>(&'a mut self, _stream: &'a CudaStream) -> (CUdeviceptr, SyncOnDrop<'a>) {
         (self.address, SyncOnDrop::Sync(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_no_refusal() {
+        use cudnnStatus_t::*;
+        for (status, refusal) in [
+            (CUDNN_STATUS_NOT_SUPPORTED, true),
+            (CUDNN_STATUS_NOT_SUPPORTED_SHAPE, true),
+            (CUDNN_STATUS_BAD_PARAM, true),
+            (CUDNN_STATUS_INTERNAL_ERROR, true),
+            (CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, false),
+            (CUDNN_STATUS_EXECUTION_FAILED, false),
+            (CUDNN_STATUS_EXECUTION_FAILED_CUDA_DRIVER, false),
+            (CUDNN_STATUS_NOT_INITIALIZED, false),
+        ] {
+            assert_eq!(is_refusal(CudnnError(status)), refusal, "{status:?}");
+        }
     }
 }

@@ -10,26 +10,17 @@ use candle_core::{CudaDevice, Device, Result, Tensor, bail};
 /// The oldest compute capability that has matrix units for bf16 and TF32.
 const OLDEST: (i32, i32) = (8, 0);
 
+/// The oldest CUDA that a driver may be for, as the driver tells it: 13.0.
+const OLDEST_DRIVER: i32 = 13_000;
+
 /// The GPU `ordinal`, the first being 0, with a stream of its own.
 ///
 /// # Errors
-/// If there is no such GPU, it is older than compute capability 8.0, or its driver cannot be used.
+/// As [`check`], or if the device cannot be started.
 pub fn device(ordinal: usize) -> Result<Device> {
-    let count = count()?;
-    if ordinal >= count {
-        bail!("found {count} GPUs, expected one more than {ordinal}")
-    }
+    check(ordinal)?;
     let device = CudaDevice::new_with_stream(ordinal)?;
     let driver = device.cuda_stream();
-    let (major, minor) = driver.context().compute_capability().w()?;
-    if (major, minor) < OLDEST {
-        bail!(
-            "expected a GPU of compute capability {}.{} or newer, found {} of {major}.{minor}",
-            OLDEST.0,
-            OLDEST.1,
-            driver.context().name().w()?
-        )
-    }
     // SAFETY: all work of this device is on its one stream, so nothing has to wait for an event of another.
     unsafe { device.disable_event_tracking() };
     if driver.context().has_async_alloc() {
@@ -56,12 +47,59 @@ fn keep_freed_memory(device: &CudaDevice) -> Result<()> {
 /// How many GPUs there are.
 ///
 /// # Errors
-/// If there is no driver that works.
+/// If there is no driver that works, or it is for a CUDA before 13.0.
 pub fn count() -> Result<usize> {
+    if let Some(found) = driver_version().filter(|version| *version < OLDEST_DRIVER) {
+        bail!(
+            "found an NVIDIA driver for CUDA {}, expected one for {} or newer (580 or newer)",
+            dotted(found),
+            dotted(OLDEST_DRIVER)
+        )
+    }
     match CudaContext::device_count() {
         Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
         Err(error) => bail!("the NVIDIA driver does not answer: {error}"),
     }
+}
+
+/// Looks whether the GPU `ordinal` can compute, without starting it.
+///
+/// # Errors
+/// If there is no such GPU, it is older than compute capability 8.0, or its driver cannot be used.
+pub fn check(ordinal: usize) -> Result<()> {
+    let count = count()?;
+    if ordinal >= count {
+        bail!("found {count} GPUs, expected one more than {ordinal}")
+    }
+    use sys::CUdevice_attribute::{
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
+    };
+    let device = result::device::get(ordinal as i32).w()?;
+    // SAFETY: the device exists.
+    let [major, minor] = [MAJOR, MINOR].map(|which| unsafe { result::device::get_attribute(device, which) });
+    let (major, minor) = (major.w()?, minor.w()?);
+    if (major, minor) < OLDEST {
+        bail!(
+            "expected a GPU of compute capability {}.{} or newer, found {} of {major}.{minor}",
+            OLDEST.0,
+            OLDEST.1,
+            result::device::get_name(device).w()?
+        )
+    }
+    Ok(())
+}
+
+/// The CUDA that the driver is for, if it tells: 1000 times the major version and 10 times the minor one.
+pub(super) fn driver_version() -> Option<i32> {
+    let mut version = 0;
+    // SAFETY: the driver writes one number.
+    let told = unsafe { sys::cuDriverGetVersion(&raw mut version) };
+    told.result().is_ok().then_some(version)
+}
+
+/// As people write a version of [`driver_version`].
+pub(super) fn dotted(version: i32) -> String {
+    format!("{}.{}", version / 1000, version % 1000 / 10)
 }
 
 /// What the GPU calls itself, as `NVIDIA H100 80GB HBM3`.

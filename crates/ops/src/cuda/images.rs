@@ -1,7 +1,7 @@
 //! A data set that lives on the device as 8-bit pixels; batches are cropped, mirrored and normalised there.
 
-use super::Slot;
 use super::context::launch;
+use super::device::{Slot, synchronize};
 use super::operand::{Operand, context, u32s};
 use crate::kernels;
 use candle_core::{Device, Result, Tensor, bail};
@@ -72,12 +72,17 @@ impl ResidentImages {
                 tables.len()
             )
         }
-        Ok(Self {
+        let images = Self {
             pixels: Tensor::from_slice(pixels, pixels.len(), device)?,
             labels: Tensor::from_slice(labels, labels.len(), device)?,
             tables: Tensor::from_slice(tables.as_flattened(), tables.len() * 256, device)?,
             shape,
-        })
+        };
+        // candle does not wait for its copies, and not every GPU copies pageable memory before the call returns.
+        if device.is_cuda() {
+            synchronize(device)?;
+        }
+        Ok(images)
     }
 
     /// How many images there are.
@@ -110,7 +115,7 @@ impl ResidentImages {
                 labels.dims()
             )
         }
-        let out = Operand::of(images)?.expect_real()?;
+        let out = Operand::of(images)?.expect_real()?.expect_aligned(channels)?;
         let (all_labels, indices, labels) = (u32s(&self.labels)?, u32s(order.indices)?, u32s(labels)?);
         let views = order.views.map_or(Ok(0), u32s)?;
         let (step, batch) = Slot::parts(order.slot)?;

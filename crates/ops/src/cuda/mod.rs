@@ -22,7 +22,7 @@ pub(crate) mod pool;
 pub(crate) mod sgd;
 
 pub use copy::{Number, copy_from, copy_to, fill_zero};
-pub use device::{Slot, advance, allow_tf32, count, device, name, synchronize};
+pub use device::{Slot, advance, allow_tf32, check, count, device, name, synchronize};
 pub use elementwise::{square_roots, to_bf16};
 pub use graph::Graph;
 pub use images::{Order, ResidentImages, View};

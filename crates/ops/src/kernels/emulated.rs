@@ -62,6 +62,7 @@ impl Emulator {
         for kernel in kernels {
             text.push_str(&format!("EMULATE({kernel})\n"));
         }
+        text.push_str("extern \"C\" void emulate_reversed(int is) { emulator::reversed = is; }\n");
         std::fs::write(&from, text).unwrap();
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
         let flags = ["-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-w", "-o"];
@@ -76,20 +77,42 @@ impl Emulator {
         }
     }
 
-    /// Runs a kernel; what `run_block` in `emulator.h` gives.
+    /// Runs a kernel twice, the second time with blocks and threads in reverse order; what `run_block` in `emulator.h` gives,
+    /// or [`ORDER_MATTERS`].
     fn run(&self, kernel: &str, launch: Launch, arguments: &mut [Argument]) -> i32 {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         type Emulate = unsafe extern "C" fn(*const u32, *const u32, *mut *mut c_void) -> i32;
-        let mut pointers: Vec<*mut c_void> = arguments.iter_mut().map(|a| (&raw mut a.0).cast()).collect();
-        // SAFETY: the kernel gets as many arguments as it has parameters, of their types: each test sees to it, as launches do.
-        unsafe {
-            let emulate: libloading::Symbol<Emulate> =
-                self.library.get(format!("emulate_{kernel}").as_bytes()).unwrap();
-            emulate(launch.grid.as_ptr(), launch.block.as_ptr(), pointers.as_mut_ptr())
+        type Reversed = unsafe extern "C" fn(i32);
+        let memory = |arguments: &[Argument]| arguments.iter().map(Argument::bytes).collect::<Vec<_>>();
+        let before = memory(arguments);
+        let mut results = Vec::new();
+        for reversed in [0, 1] {
+            arguments
+                .iter()
+                .zip(&before)
+                .for_each(|(argument, bytes)| argument.write(bytes));
+            let mut pointers: Vec<*mut c_void> = arguments.iter_mut().map(|a| (&raw mut a.bits).cast()).collect();
+            // SAFETY: the kernel gets as many arguments as it has parameters, of their types: each test sees to it, as launches
+            // do.
+            let status = unsafe {
+                let set: libloading::Symbol<Reversed> = self.library.get(b"emulate_reversed").unwrap();
+                let emulate: libloading::Symbol<Emulate> =
+                    self.library.get(format!("emulate_{kernel}").as_bytes()).unwrap();
+                set(reversed);
+                emulate(launch.grid.as_ptr(), launch.block.as_ptr(), pointers.as_mut_ptr())
+            };
+            if status != 0 {
+                return status;
+            }
+            results.push(memory(arguments));
         }
+        if results[0] == results[1] { 0 } else { ORDER_MATTERS }
     }
 }
+
+/// A kernel's results depend on the order in which its threads happen to run.
+const ORDER_MATTERS: i32 = 4;
 
 fn emulator() -> &'static Emulator {
     static EMULATOR: OnceLock<Emulator> = OnceLock::new();
@@ -104,35 +127,63 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     typed.chain(KERNELS.iter().map(|&kernel| kernel.to_owned()))
 }
 
-/// The bits of an argument, from the lowest on.
-struct Argument(u64);
+/// The bits of an argument, from the lowest on, and of an address the bytes of memory there.
+#[derive(Clone, Copy)]
+struct Argument {
+    bits: u64,
+    len: usize,
+}
+
+impl Argument {
+    const fn number(bits: u64) -> Self {
+        Self { bits, len: 0 }
+    }
+
+    /// What the memory holds.
+    fn bytes(&self) -> Vec<u8> {
+        match self.len {
+            0 => Vec::new(),
+            // SAFETY: it is that of a `Memory`, which lives as long as the arguments of a call.
+            len => unsafe { std::slice::from_raw_parts(self.bits as *const u8, len) }.to_vec(),
+        }
+    }
+
+    /// Sets what the memory holds.
+    fn write(&self, bytes: &[u8]) {
+        // SAFETY: as in `bytes`; kernels write there too.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.bits as *mut u8, self.len) };
+    }
+}
 
 impl From<u32> for Argument {
     fn from(number: u32) -> Self {
-        Self(u64::from(number))
+        Self::number(u64::from(number))
     }
 }
 
 impl From<u64> for Argument {
     fn from(number: u64) -> Self {
-        Self(number)
+        Self::number(number)
     }
 }
 
 impl From<f32> for Argument {
     fn from(number: f32) -> Self {
-        Self(u64::from(number.to_bits()))
+        Self::number(u64::from(number.to_bits()))
     }
 }
 
 impl<T> From<&Memory<T>> for Argument {
     fn from(memory: &Memory<T>) -> Self {
-        Self(memory.words.as_ptr() as u64)
+        Self {
+            bits: memory.words.as_ptr() as u64,
+            len: memory.len * size_of::<T>(),
+        }
     }
 }
 
 /// No memory.
-const NOTHING: u64 = 0;
+const NOTHING: Argument = Argument::number(0);
 
 macro_rules! run {
     ($kernel:expr, $launch:expr; $($argument:expr),* $(,)?) => {{
@@ -315,7 +366,7 @@ fn batch_norm<T: Real>(rows: usize, c: usize, residual: bool, relu: bool, add: b
     run!(name("bn_sums"), launch; &mx, &partials, rows32, c32);
     run!(name("bn_finish"), kernels::bn_finish(c);
         &mx, &partials, blocks as u32, &mrunning, &msaved, rows32, c32, norm.eps, norm.momentum);
-    let given = |is: bool, memory: &Memory<T>| if is { Argument::from(memory).0 } else { NOTHING };
+    let given = |is: bool, memory: &Memory<T>| if is { Argument::from(memory) } else { NOTHING };
     run!(name("bn_apply"), kernels::bn_apply(rows, c);
         &mx, given(residual, &mr), &ma, &msaved, 0u32, &my, rows32, c32, norm.eps, relu32);
     assert_close(&read(&msaved), &vector(&tsaved), 2e-5, &format!("saved {what}"));
@@ -413,8 +464,23 @@ fn batch_norm_recomputes_what_the_relu_let_pass() {
     assert_close(&read(&mdy), &vector(&tdy), 1e-5, "dx");
 }
 
-fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool) -> Vec<f32> {
-    let what = format!("{} n {n} pixels {pixels} c {c} relu {relu}", T::NAME);
+/// What the backward pass of batch norm in evaluation is given: the output, room for the residual's gradient, and whether it is
+/// added to what is there.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    y: bool,
+    dresidual: bool,
+    add: bool,
+}
+
+const ALL: Given = Given {
+    y: true,
+    dresidual: true,
+    add: true,
+};
+
+fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool, given: Given) -> Vec<f32> {
+    let what = format!("{} n {n} pixels {pixels} c {c} relu {relu} {given:?}", T::NAME);
     let (mut draws, len, rows) = (Draws(c as u64), n * pixels * c, n * pixels);
     let norm = BatchNorm::new(relu);
     // The same first samples whatever n: they must get the same bits.
@@ -430,7 +496,9 @@ fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool) -> Ve
     let ty = tensor(&vec![0.0; len], &shape);
     let (ta, trunning) = (tensor(&affine, &[2, c]), tensor(&running, &[2, c]));
     let tsquares = tensor(&vec![2.0; n], &[n]);
-    norm.forward_eval(&tx, Some(&tr), &ta, &trunning, &ty).unwrap();
+    // Without a residual what the ReLU let pass can be told from the input.
+    norm.forward_eval(&tx, given.y.then_some(&tr), &ta, &trunning, &ty)
+        .unwrap();
     let [mx, mr, my, mdy, mto] = [memory::<T>(&x), memory(&r), room(len), memory(&dy), memory(&to)];
     let (ma, mrunning, msquares) = (
         memory::<f32>(&affine),
@@ -438,14 +506,17 @@ fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool) -> Ve
         memory::<f32>(&vec![2.0; n]),
     );
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
+    let at = |is: bool, memory: &Memory<T>| if is { Argument::from(memory) } else { NOTHING };
     run!(name("bn_apply"), kernels::bn_apply(rows, c);
-        &mx, &mr, &ma, &mrunning, 1u32, &my, rows as u32, c as u32, norm.eps, u32::from(relu));
+        &mx, at(given.y, &mr), &ma, &mrunning, 1u32, &my, rows as u32, c as u32, norm.eps, u32::from(relu));
     assert_close(&read(&my), &vector(&ty), T::TOLERANCE, &format!("y {what}"));
     let ty = tensor(&read(&my), &shape);
-    norm.backward_eval(&tdy, &tx, Some(&ty), &ta, &trunning, &tsquares, Some((&tto, true)))
+    let dresidual = given.dresidual.then_some((&tto, given.add));
+    norm.backward_eval(&tdy, &tx, given.y.then_some(&ty), &ta, &trunning, &tsquares, dresidual)
         .unwrap();
     run!(name("bn_grad_eval"), kernels::bn_grad_eval(n);
-        &mdy, &mx, &my, &ma, &mrunning, &msquares, &mto, 1u32, n as u32, pixels as u32, c as u32, norm.eps, u32::from(relu));
+        &mdy, &mx, at(given.y, &my), &ma, &mrunning, &msquares, at(given.dresidual, &mto), u32::from(given.add), n as u32,
+        pixels as u32, c as u32, norm.eps, u32::from(relu));
     assert_close(&read(&msquares), &vector(&tsquares), 2e-5, &format!("squares {what}"));
     assert_close(&read(&mdy), &vector(&tdy), T::TOLERANCE, &format!("dx {what}"));
     assert_close(&read(&mto), &vector(&tto), T::TOLERANCE, &format!("dresidual {what}"));
@@ -456,14 +527,23 @@ fn batch_norm_eval<T: Real>(n: usize, pixels: usize, c: usize, relu: bool) -> Ve
 fn batch_norm_in_evaluation() {
     for (pixels, c) in [(16, 8), (49, 3), (64, 64), (9, 72), (4, 2056)] {
         for relu in [false, true] {
-            let all = batch_norm_eval::<f32>(5, pixels, c, relu);
-            let alone = batch_norm_eval::<f32>(1, pixels, c, relu);
+            let all = batch_norm_eval::<f32>(5, pixels, c, relu, ALL);
+            let alone = batch_norm_eval::<f32>(1, pixels, c, relu, ALL);
             assert_eq!(
                 all[0].to_bits(),
                 alone[0].to_bits(),
                 "a sample's number depends on its batch"
             );
-            batch_norm_eval::<bf16>(3, pixels, c, relu);
+            batch_norm_eval::<bf16>(3, pixels, c, relu, ALL);
+            let written = Given { add: false, ..ALL };
+            let no_room = Given {
+                dresidual: false,
+                ..written
+            };
+            for given in [written, no_room, Given { y: false, ..no_room }] {
+                batch_norm_eval::<f32>(2, pixels, c, relu, given);
+                batch_norm_eval::<bf16>(2, pixels, c, relu, given);
+            }
         }
     }
 }
@@ -675,7 +755,7 @@ fn linear<T: Real>(n: usize, i: usize, o: usize, bias: bool) {
     Linear.gradient_squares(&tx, &tdy, bias, &tsquares).unwrap();
     let [mx, mw, mdy, my, mdx] = [memory::<T>(&x), memory(&w), memory(&dy), room(n * o), room(n * i)];
     let [mb, mdw, mdb, msquares] = [memory::<f32>(&b), room(i * o), room(o), memory(&vec![1.0; n])];
-    let given = |memory: &Memory<f32>| if bias { Argument::from(memory).0 } else { NOTHING };
+    let given = |memory: &Memory<f32>| if bias { Argument::from(memory) } else { NOTHING };
     let name = |kernel: &str| format!("{kernel}_{}", T::NAME);
     let [n32, i32, o32] = [n, i, o].map(|size| size as u32);
     run!(name("linear"), kernels::linear(n, o); &mx, &mw, given(&mb), &my, n32, i32, o32);
@@ -714,8 +794,11 @@ fn scaled<T: Real>(len: usize, accumulate: bool) {
 #[test]
 fn whole_tensors() {
     for accumulate in [false, true] {
-        scaled::<f32>(1001, accumulate);
-        scaled::<bf16>(300, accumulate);
+        // Those of a multiple of 8 take 8 at a time.
+        for len in [1001, 1024, 1032, 300] {
+            scaled::<f32>(len, accumulate);
+            scaled::<bf16>(len, accumulate);
+        }
     }
     let numbers: Vec<f32> = (0..700).map(|i| i as f32).collect();
     let roots = memory::<f32>(&numbers);
@@ -755,7 +838,7 @@ fn optimizer_steps() {
         let [mw, mg, mb] = [&w, &g, &b].map(|v| memory::<f32>(v));
         let (mh, mworking) = (memory::<bf16>(&h), room::<bf16>(len));
         let (rates, step) = (memory::<f32>(&[9.0, 0.05]), Memory::new(&[1u32]));
-        let pointer = |is: bool, address: Argument| if is { address.0 } else { NOTHING };
+        let pointer = |is: bool, address: Argument| if is { address } else { NOTHING };
         // The learning rate of the settings must not be used where there is a schedule.
         let rate = if scheduled { f32::NAN } else { settings.learning_rate };
         run!("sgd", kernels::sgd(len);
@@ -824,8 +907,8 @@ fn images_are_those_of_the_cpu() {
             );
             let (out, mlabels) = (room::<f32>(n * h * w * channels), Memory::new(&vec![99u32; n]));
             let half = room::<bf16>(n * h * w * channels);
-            let views = if augmented { Argument::from(&mviews).0 } else { NOTHING };
-            let at = if stepped { Argument::from(&step).0 } else { NOTHING };
+            let views = if augmented { Argument::from(&mviews) } else { NOTHING };
+            let at = if stepped { Argument::from(&step) } else { NOTHING };
             let [n32, h32, w32, c32, channels32] = [n, h, w, c, channels].map(|size| size as u32);
             run!("load_images_f32", kernels::load_images(n, h, w);
                 &mpixels, &mall, &morder, views, at, 6u32, &tables, &out, &mlabels, n32, h32, w32, c32, channels32);
@@ -949,8 +1032,21 @@ fn the_emulator_reports_what_hangs_and_shows_what_is_not_written() {
           shared[threadIdx.x] = x[threadIdx.x];
           __syncthreads();
           x[threadIdx.x] = shared[63 - threadIdx.x];
-        }"#;
-    let kernels = ["hangs", "reads_unwritten", "shares_too_much", "reverses"];
+        }
+        extern "C" __global__ void reads_too_early(float* x) {
+          SHARED(float, shared, 64);
+          shared[threadIdx.x] = x[threadIdx.x];
+          x[threadIdx.x] = threadIdx.x > 0 ? shared[threadIdx.x - 1] : 0.0f;
+        }
+        extern "C" __global__ void last_block_wins(float* x) { x[0] = blockIdx.x; }"#;
+    let kernels = [
+        "hangs",
+        "reads_unwritten",
+        "shares_too_much",
+        "reverses",
+        "reads_too_early",
+        "last_block_wins",
+    ];
     let emulator = Emulator::compile(source, kernels.iter().map(|&kernel| kernel.to_owned()));
     let numbers: Vec<f32> = (0..64).map(|i| i as f32).collect();
     let x = memory::<f32>(&numbers);
@@ -960,6 +1056,19 @@ fn the_emulator_reports_what_hangs_and_shows_what_is_not_written() {
     };
     assert_eq!(emulator.run("hangs", launch, &mut [Argument::from(&x)]), 1);
     assert_eq!(emulator.run("shares_too_much", launch, &mut [Argument::from(&x)]), 2);
+    // In the order in which threads are first run, nothing of these two is wrong.
+    assert_eq!(
+        emulator.run("reads_too_early", launch, &mut [Argument::from(&x)]),
+        ORDER_MATTERS
+    );
+    let blocks = Launch {
+        grid: [2, 1, 1],
+        ..launch
+    };
+    assert_eq!(
+        emulator.run("last_block_wins", blocks, &mut [Argument::from(&x)]),
+        ORDER_MATTERS
+    );
     let x = memory::<f32>(&numbers);
     assert_eq!(emulator.run("reverses", launch, &mut [Argument::from(&x)]), 0);
     assert_eq!(read(&x), numbers.iter().rev().copied().collect::<Vec<_>>());
@@ -981,7 +1090,7 @@ fn launches_fit_the_hardware() {
         (10, 100_000),
     ];
     for (rows, c) in shapes {
-        let (n, all) = (rows.min(65_535), rows * c);
+        let (n, all) = (rows.min(kernels::MOST_SAMPLES), rows * c);
         let launches = [
             kernels::bn_sums(rows, c).0,
             kernels::bn_finish(c),

@@ -182,6 +182,9 @@ pub(crate) fn load_images(n: usize, h: usize, w: usize) -> Launch {
     each(n * h * w)
 }
 
+/// The largest batch for [`conv_weight_squares`]: a grid has no more blocks along its third axis.
+pub(crate) const MOST_SAMPLES: usize = 65_535;
+
 /// A tile of 64 x 64 weights of one sample a block; also how many tiles a sample has.
 pub(crate) fn conv_weight_squares(n: usize, filter_rows: usize, co: usize) -> (Launch, usize) {
     let tiles = [filter_rows.div_ceil(64), co.div_ceil(64)];

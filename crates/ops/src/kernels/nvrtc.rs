@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
-/// Compute capabilities of Ampere, Hopper and Blackwell.
-const ARCHITECTURES: [&str; 3] = ["compute_80", "compute_90", "compute_100"];
+/// Compute capabilities of Ampere, Hopper and Blackwell: as code that drivers translate, and as code for the hardware.
+const ARCHITECTURES: [&str; 6] = ["compute_80", "compute_90", "compute_100", "sm_80", "sm_90", "sm_100"];
 
 type Program = *mut c_void;
 type Create = unsafe extern "C" fn(
@@ -60,6 +60,13 @@ fn the_kernels_compile_without_a_warning() {
             let status = compile(program, 2, pointers.as_ptr());
             let log = text(b"nvrtcGetProgramLogSize", b"nvrtcGetProgramLog", program);
             assert_eq!((status, log.as_str()), (0, ""), "{architecture}");
+            if architecture.starts_with("sm_") {
+                let size: libloading::Symbol<Size> = library.get(b"nvrtcGetCUBINSize").unwrap();
+                let mut len = 0;
+                assert_eq!(size(program, &raw mut len), 0);
+                assert!(len > 10_000, "{architecture}: {len} bytes of code");
+                continue;
+            }
             let ptx = text(b"nvrtcGetPTXSize", b"nvrtcGetPTX", program);
             for kernel in super::emulated::names() {
                 assert!(

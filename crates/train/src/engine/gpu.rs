@@ -6,13 +6,14 @@
 use super::{Sample, Split, Steps};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
-use dynaprune_datasets::{Dataset, Draw, Images, Normalization};
+use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization};
 use dynaprune_models::{Gradients, Net};
 use dynaprune_ops::cuda::{
     Graph, Order, ResidentImages, Slot, View, advance, copy_from, copy_to, fill_zero, synchronize,
 };
-use dynaprune_ops::{CrossEntropy, Sgd, column};
+use dynaprune_ops::{CrossEntropy, Sgd, column, scale};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Batches that are queued before the host waits for them, so that an order to stop is heard within some. The wait costs some
 /// microseconds.
@@ -47,7 +48,7 @@ pub(super) struct Resident {
     views: Tensor,
     rates: Tensor,
     step: Tensor,
-    /// What the pass tells of each sample.
+    /// What the pass tells of each sample: its columns, or its gradient's norm.
     samples: Tensor,
     graph: Captured,
     device: Device,
@@ -88,6 +89,48 @@ impl Resident {
             graph: Captured::Cold,
             device: device.clone(),
         })
+    }
+
+    /// In the first run of a process: takes steps of whole batches with a network that is thrown away, so that what a process
+    /// does once (kernels are compiled and loaded, cuDNN starts, a graph is captured) is no part of that run's training.
+    pub(super) fn warm_up(&mut self, net: impl FnOnce() -> dynaprune_models::Result<Net>) -> Result<()> {
+        static DONE: AtomicBool = AtomicBool::new(false);
+        if DONE.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut net = net()?;
+        let images = self.train.len() as u32;
+        let indices: Vec<u32> = (0..self.batch as u32).map(|i| i % images).collect();
+        let draw = Draw {
+            augmentation: Augmentation {
+                crop_padding: 0,
+                horizontal_flip: false,
+            },
+            seed: 0,
+            epoch: 0,
+        };
+        let recipe = Recipe {
+            loss: CrossEntropy::default(),
+            sgd: Sgd {
+                learning_rate: 0.0,
+                momentum: 0.0,
+                nesterov: false,
+                weight_decay: 0.0,
+            },
+            rates: vec![0.0],
+        };
+        let steps = Steps {
+            indices: &indices,
+            factors: &[1.0],
+            epoch: 0,
+        };
+        // One that is launched, one that is captured, one that is only replayed.
+        for _ in 0..3 {
+            self.train(&mut net, steps, &draw, &recipe, &|| false, &mut |_| Ok(()))?;
+        }
+        // It names the memory of this network.
+        self.graph = Captured::Cold;
+        Ok(())
     }
 
     /// See [`super::Engine::train`].
@@ -227,10 +270,14 @@ impl Resident {
                 return Ok(false);
             }
             self.load(net, Split::Train, first, batch.len())?;
-            copy_from::<f32>(net.gradient_norms(of)?)?
+            let to = self.samples.narrow(0, first, batch.len())?;
+            scale(net.gradient_norms(of)?, 1.0, &to, false)?;
+            first += batch.len();
+        }
+        if first > 0 {
+            copy_from::<f32>(&self.samples.narrow(0, 0, first)?)?
                 .into_iter()
                 .for_each(&mut each);
-            first += batch.len();
         }
         Ok(true)
     }

@@ -3,6 +3,7 @@
 mod operations;
 mod page;
 mod peer;
+mod runs;
 mod speed;
 mod training;
 
@@ -10,6 +11,7 @@ use crate::cmd::reproduce::Device;
 use crate::machine::{self, Compute};
 use anyhow::{Context as _, Result, anyhow};
 use operations::Comparison;
+use runs::Run;
 use serde::Serialize;
 use speed::{Network, Speed};
 use std::path::PathBuf;
@@ -48,15 +50,21 @@ struct Report {
     training: Vec<Equivalence>,
     /// Why the two trainings could not be compared.
     training_failure: Option<String>,
+    run: Option<Run>,
+    /// Why the two runs could not be compared.
+    run_failure: Option<String>,
     speed: Vec<Speed>,
     speed_failure: Option<String>,
 }
 
 impl Report {
+    /// Whether nothing that was done went wrong.
     fn is_right(&self) -> bool {
         self.operations.iter().all(Comparison::is_right)
             && self.training_failure.is_none()
             && self.training.iter().all(Equivalence::is_right)
+            && self.run_failure.is_none()
+            && self.run.iter().all(Run::is_right)
             && self.speed_failure.is_none()
     }
 }
@@ -66,6 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let compute = Compute::on(Device::Cuda)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make `{}`", args.out.display()))?;
     let (mut operations, mut training, mut training_failure) = (Vec::new(), Vec::new(), None);
+    let (mut run, mut run_failure) = (None, None);
     if !args.only_speed {
         eprintln!("{}: operations", compute.name);
         operations = operations::compare(&compute.device);
@@ -73,6 +82,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         match training::compare(&compute.device) {
             Ok(all) => training = all,
             Err(error) => training_failure = Some(format!("{error:#}")),
+        }
+        eprintln!("a run");
+        match runs::compare(&compute.device) {
+            Ok(compared) => run = Some(compared),
+            Err(error) => run_failure = Some(format!("{error:#}")),
         }
     }
     let mut report = Report {
@@ -82,6 +96,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         operations,
         training,
         training_failure,
+        run,
+        run_failure,
         speed: Vec::new(),
         speed_failure: None,
     };
@@ -116,4 +132,16 @@ fn write(args: &Args, report: &Report) -> Result<()> {
         dynaprune_files::write(&args.out.join(name), &content)?;
     }
     Ok(())
+}
+
+/// The largest of some errors; a NaN is not a small one.
+fn largest(errors: &[f64]) -> f64 {
+    let of_two = |largest: f64, &error: &f64| {
+        if error > largest || error.is_nan() {
+            error
+        } else {
+            largest
+        }
+    };
+    errors.iter().fold(0.0, of_two)
 }

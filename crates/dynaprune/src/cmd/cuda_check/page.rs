@@ -12,14 +12,17 @@ pub(super) fn markdown(report: &Report) -> String {
         report.device,
         report.host,
         report.code_version,
-        if report.is_right() {
-            "all is right"
-        } else {
-            "**not all is right**"
+        match (report.is_right(), report.operations.is_empty()) {
+            (true, true) => "only timed, nothing was compared",
+            (true, false) => "all is right",
+            (false, _) => "**not all is right**",
         }
     );
-    operations(report, &mut page);
-    training(report, &mut page);
+    if !report.operations.is_empty() {
+        operations(report, &mut page);
+        training(report, &mut page);
+        run(report, &mut page);
+    }
     speed(report, &mut page);
     page
 }
@@ -39,7 +42,7 @@ fn operations(report: &Report, page: &mut String) {
     for comparison in &report.operations {
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.0e} | {} | {} |",
+            "| {} | {} | {} | {:e} | {} | {} |",
             comparison.operation,
             comparison.precision,
             comparison.error.map_or("-".to_owned(), |error| format!("{error:.1e}")),
@@ -67,7 +70,7 @@ fn training(report: &Report, page: &mut String) {
     for row in &report.training {
         let _ = writeln!(
             page,
-            "| {} | {} | {} | {:.3}, {:.3} | {:.1e} | {:.0e} | {:.1e} | {:.0e} | {:.1e} | {:.0e} |",
+            "| {} | {} | {} | {:.3}, {:.3} | {:.1e} | {:e} | {:.1e} | {:e} | {:.1e} | {:e} |",
             row.network,
             row.precision,
             row.steps,
@@ -80,6 +83,40 @@ fn training(report: &Report, page: &mut String) {
             row.parameter_error,
             row.parameter_tolerance
         );
+    }
+}
+
+fn run(report: &Report, page: &mut String) {
+    page.push_str("\n## A run as sweeps make it, beside the CPU\n\n");
+    if let Some(failure) = &report.run_failure {
+        let _ = writeln!(page, "Failed: {failure}");
+    }
+    let Some(run) = &report.run else { return };
+    let _ = write!(
+        page,
+        "{} on {} digits, {} epochs, batches of {}, {}. The CPU's loss of the first and the last epoch: {:.3}, {:.3}. Twice \
+         on the GPU, the same bits: {}.\n\n| | largest error | allowed |\n|---|---|---|\n",
+        run.network,
+        run.samples,
+        run.epochs,
+        run.batch_size,
+        run.precision,
+        run.first_loss,
+        run.last_loss,
+        yes(run.reproducible),
+    );
+    for (what, error, tolerance) in [
+        (
+            "loss of the first epoch",
+            run.first_loss_error,
+            run.first_loss_tolerance,
+        ),
+        ("all losses", run.loss_error, run.loss_tolerance),
+        ("accuracies, absolute", run.accuracy_error, run.accuracy_tolerance),
+        ("GraNd before training", run.norm_errors[0], run.norm_tolerances[0]),
+        ("GraNd after an epoch", run.norm_errors[1], run.norm_tolerances[1]),
+    ] {
+        let _ = writeln!(page, "| {what} | {error:.1e} | {tolerance:e} |");
     }
 }
 
@@ -99,7 +136,7 @@ fn one_speed(speed: &Speed, page: &mut String) {
         page,
         "\n{}, {} images of 32 x 32, batches of {}, {}: medians of epochs without the first.\n\n\
          | | seconds of an epoch | milliseconds of a step |\n|---|---|---|\n\
-         | all samples | {:.3} | {:.3} |\n| random-dynamic, s = 0.5 | {:.3} | {:.3} |\n",
+         | all samples | {:.3} | {:.3} |\n| random-dynamic, s = 0.5 | {:.3} | {:.3} |\n| ucb, s = 0.5, training only | {:.3} | {:.3} |\n",
         speed.network,
         speed.samples,
         speed.batch_size,
@@ -108,14 +145,20 @@ fn one_speed(speed: &Speed, page: &mut String) {
         1e3 * speed.full / steps,
         speed.half,
         2e3 * speed.half / steps,
+        speed.ucb,
+        2e3 * speed.ucb / steps,
     );
     for peer in &speed.peers {
         let _ = writeln!(page, "{}", peer_row(peer, steps));
     }
     let _ = write!(
         page,
-        "\nSelection and bookkeeping: {:.2} % of an epoch. Saving at s = 0.5: {:.3} of the ideal. {:.0} TFLOP/s.\n",
+        "\nSelection, and what is recorded of an epoch: {:.2} % of the epochs of random-dynamic, {:.2} % of those of ucb; of the \
+         latter its passes over all samples take {:.1} %, with the averages that the host keeps. What the host does with each \
+         sample of an epoch's training counts as training. Saving at s = 0.5: {:.3} of the ideal. {:.0} TFLOP/s.\n",
         100.0 * speed.bookkeeping,
+        100.0 * speed.ucb_bookkeeping,
+        100.0 * speed.ucb_scoring,
         speed.realised,
         speed.flops_per_second / 1e12
     );

@@ -5,8 +5,11 @@ use crate::machine::Compute;
 use anyhow::Result;
 use dynaprune_datasets::{Dataset, Images};
 use dynaprune_random::{Purpose, Stream};
-use dynaprune_spec::{Budget, Cell, Choice, DatasetSpec, Precision, Schedule, Selection, Training, Value};
-use dynaprune_train::{RunRecord, run_on};
+use dynaprune_spec::{
+    Budget, Cell, Choice, DatasetSpec, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Selection,
+    Training, Value,
+};
+use dynaprune_train::{EpochRecord, RunRecord, run_on};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -32,8 +35,13 @@ pub(super) struct Speed {
     pub(super) full: f64,
     /// An epoch of training on half of them, chosen anew every other epoch.
     pub(super) half: f64,
-    /// The share of an epoch of all else: selection, and what is recorded.
+    /// The share of such epochs of all but training: selection, and what is recorded.
     pub(super) bookkeeping: f64,
+    /// As `half`, with `ucb`: without its passes that score all samples.
+    pub(super) ucb: f64,
+    /// The shares of its epochs that these passes take, with the averages that are kept of them, and all else but training.
+    pub(super) ucb_scoring: f64,
+    pub(super) ucb_bookkeeping: f64,
     /// (full − half) / (full / 2): 1 if half the samples take half the time.
     pub(super) realised: f64,
     /// Floating-point operations a second of the full epoch.
@@ -68,19 +76,21 @@ pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>)
     let (name, width, _) = network.parts();
     let full = timed(compute, &cell(network, "full", 0.0), &dataset)?;
     let half = timed(compute, &cell(network, "random-dynamic", 0.5), &dataset)?;
-    let of = |record: &RunRecord, seconds: fn(&dynaprune_train::EpochRecord) -> f64| {
+    let ucb = timed(compute, &cell(network, "ucb", 0.5), &dataset)?;
+    let of = |record: &RunRecord, seconds: fn(&EpochRecord) -> f64| {
         let mut all: Vec<f64> = record.epochs.iter().skip(1).map(seconds).collect();
         all.sort_by(f64::total_cmp);
         all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
     };
     let (full_seconds, half_seconds) = (of(&full, |e| e.training_seconds), of(&half, |e| e.training_seconds));
-    let other: f64 = half
-        .epochs
-        .iter()
-        .skip(1)
-        .map(|e| e.selection_seconds + e.other_seconds)
-        .sum();
-    let training: f64 = half.epochs.iter().skip(1).map(|e| e.training_seconds).sum();
+    let sum = |record: &RunRecord, seconds: fn(&EpochRecord) -> f64| -> f64 {
+        record.epochs.iter().skip(1).map(seconds).sum()
+    };
+    let share = |record: &RunRecord, seconds: fn(&EpochRecord) -> f64| {
+        let all = |e: &EpochRecord| e.scoring_seconds + e.selection_seconds + e.training_seconds + e.other_seconds;
+        sum(record, seconds) / sum(record, all)
+    };
+    let bookkeeping = |e: &EpochRecord| e.selection_seconds + e.other_seconds;
     let cell = cell(network, "full", 0.0);
     let peers = match python {
         Some(python) if network == Network::Resnet18 => peer::measure(python, cell.training.batch_size),
@@ -93,7 +103,10 @@ pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>)
         samples: TRAIN,
         full: full_seconds,
         half: half_seconds,
-        bookkeeping: other / (other + training),
+        bookkeeping: share(&half, bookkeeping),
+        ucb: of(&ucb, |e| e.training_seconds),
+        ucb_scoring: share(&ucb, |e| e.scoring_seconds),
+        ucb_bookkeeping: share(&ucb, bookkeeping),
         realised: (full_seconds - half_seconds) / (full_seconds / 2.0),
         flops_per_second: full.training_flops / f64::from(EPOCHS) / full_seconds,
         peers,
@@ -108,6 +121,14 @@ fn cell(network: Network, method: &str, pruned_fraction: f64) -> Cell {
     let (name, width, batch_size) = network.parts();
     let options = BTreeMap::from([("width".to_owned(), Value::Int(width))]);
     let is_dynamic = pruned_fraction > 0.0;
+    let is_scored = method == "ucb";
+    let method_options = match is_scored {
+        true => BTreeMap::from([
+            ("c".to_owned(), Value::Float(1.0)),
+            ("first_variance".to_owned(), Value::Text("zero".to_owned())),
+        ]),
+        false => BTreeMap::new(),
+    };
     Cell {
         profile: "cuda-check".to_owned(),
         dataset: DatasetSpec {
@@ -123,7 +144,7 @@ fn cell(network: Network, method: &str, pruned_fraction: f64) -> Cell {
         },
         method: Choice {
             name: method.to_owned(),
-            options: BTreeMap::new(),
+            options: method_options,
         },
         pruned_fraction,
         seed: 0,
@@ -145,7 +166,13 @@ fn cell(network: Network, method: &str, pruned_fraction: f64) -> Cell {
         selection: Selection {
             selection_period: is_dynamic.then_some(PERIOD),
             class_balance: false,
-            scoring: None,
+            // A pass over all samples before each choice, as profiles have it.
+            scoring: is_scored.then_some(Scoring {
+                score: Score::Loss,
+                score_source: ScoreSource::ForwardPass,
+                first_round: FirstRound::Random,
+                ema_weight: 0.8,
+            }),
             static_scores: None,
         },
     }

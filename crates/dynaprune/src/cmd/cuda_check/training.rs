@@ -1,5 +1,6 @@
 //! The same training on a GPU and on the CPU, step by step.
 
+use super::largest;
 use anyhow::Result;
 use candle_core::Device;
 use dynaprune_models::{Input, Net, Precision, find};
@@ -98,18 +99,6 @@ pub(super) fn compare(device: &Device) -> Result<Vec<Equivalence>> {
         });
     }
     Ok(all)
-}
-
-/// The largest of some errors; a NaN is not a small one.
-fn largest(errors: &[f64]) -> f64 {
-    let of_two = |largest: f64, &error: &f64| {
-        if error > largest || error.is_nan() {
-            error
-        } else {
-            largest
-        }
-    };
-    errors.iter().fold(0.0, of_two)
 }
 
 /// The loss of each step, and the parameters after the last.
