@@ -104,6 +104,8 @@ fn workspace_root() -> PathBuf {
 /// Builds the binary in release mode and returns where it is. For CUDA it has a target folder of its own, so that the two
 /// builds do not displace each other.
 fn build(root: &Path, target: &Path, features: &OsStr, cuda: Option<&Compiler>) -> Result<PathBuf, Failure> {
+    // With a build target in cargo's configuration this is the folder of that target.
+    let triple = target.file_name();
     let target = match cuda {
         Some(_) => target.join("cuda"),
         None => target.to_owned(),
@@ -152,9 +154,17 @@ fn build(root: &Path, target: &Path, features: &OsStr, cuda: Option<&Compiler>) 
         }
         return Err(Failure { message, code });
     }
-    Ok(target
-        .join("release")
-        .join(format!("dynaprune{}", env::consts::EXE_SUFFIX)))
+    Ok(built(&target, triple))
+}
+
+/// Where cargo has put the binary: with a build target in its configuration one folder further down.
+fn built(target: &Path, triple: Option<&OsStr>) -> PathBuf {
+    let name = format!("dynaprune{}", env::consts::EXE_SUFFIX);
+    let in_folder = |folder: PathBuf| folder.join("release").join(&name);
+    let of_target = triple.map(|triple| in_folder(target.join(triple)));
+    of_target
+        .filter(|program| program.is_file())
+        .unwrap_or_else(|| in_folder(target.to_owned()))
 }
 
 /// The target folder this program was built into, `<target>/debug/xtask`: so the choice of `CARGO_TARGET_DIR` or of a
@@ -183,4 +193,23 @@ fn hand_over(mut command: Command, program: &Path) -> Result<ExitCode, Failure> 
 
 fn cannot_start(program: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot start `{}`: {error}", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::built;
+    use std::{env, fs, process};
+
+    #[test]
+    fn the_binary_is_found_where_cargo_puts_it() {
+        let target = env::temp_dir().join(format!("dynaprune-xtask-{}", process::id()));
+        let triple = "x86_64-unknown-linux-gnu";
+        let here = built(&target, Some(triple.as_ref()));
+        assert_eq!(here.parent(), Some(&*target.join("release")));
+        let there = target.join(triple).join("release");
+        fs::create_dir_all(&there).unwrap();
+        fs::write(there.join(here.file_name().unwrap()), "").unwrap();
+        assert_eq!(built(&target, Some(triple.as_ref())).parent(), Some(&*there));
+        fs::remove_dir_all(&target).unwrap();
+    }
 }

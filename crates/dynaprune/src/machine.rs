@@ -3,9 +3,11 @@
 use crate::cmd::reproduce::Device;
 use crate::failure::BadInput;
 use anyhow::Result;
+use dynaprune_ops::simd::Level;
 use dynaprune_spec::Precision;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::process::Command;
 
 /// What runs are computed on.
 #[derive(Clone, Debug)]
@@ -146,20 +148,68 @@ pub(crate) fn use_threads(threads: Option<NonZeroUsize>) -> Result<()> {
     Ok(())
 }
 
-/// The processor, as results name it: `cpu: Intel(R) Xeon(R) Platinum 8481C`, or only `cpu` where it does not tell.
-pub(crate) fn cpu() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    match model {
-        Some((_, name)) => format!("cpu: {}", name.trim()),
-        None => "cpu".to_owned(),
+/// Refuses vector instructions that do not exist: the results of others would be taken for theirs.
+pub(crate) fn check_simd() -> Result<()> {
+    match Level::asked() {
+        Ok(_) => Ok(()),
+        Err(found) => {
+            let message = format!("`DYNAPRUNE_SIMD` is `{found}`: expected `portable`, `avx2` or `avx512`");
+            Err(BadInput::new(message).into())
+        }
     }
+}
+
+/// The processor, as results name it: `cpu: Intel(R) Xeon(R) Platinum 8481C`, or only `cpu` where it does not tell. With fewer
+/// vector instructions than it has it is another one: it rounds differently, and takes longer.
+pub(crate) fn cpu() -> String {
+    let mut name = match model().filter(|model| !model.is_empty()) {
+        Some(model) => format!("cpu: {model}"),
+        None => "cpu".to_owned(),
+    };
+    if Level::is_lowered() {
+        name += &format!(", {:?} only", Level::detect());
+    }
+    name
+}
+
+/// Whether a device is told apart from others by its name, so that its seconds can be compared with those of its like.
+pub(crate) fn is_known(device: &str) -> bool {
+    device != "cpu"
+}
+
+/// What the system calls the processor.
+fn model() -> Option<String> {
+    if cfg!(target_os = "macos") {
+        let output = Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output();
+        return Some(String::from_utf8_lossy(&output.ok()?.stdout).trim().to_owned());
+    }
+    model_in(&fs::read_to_string("/proc/cpuinfo").ok()?)
+}
+
+/// The name in `/proc/cpuinfo`; on ARM the numbers that stand for one.
+fn model_in(info: &str) -> Option<String> {
+    let value = |key: &str| {
+        let line = info.lines().find(|line| line.starts_with(key))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    value("model name").or_else(|| {
+        let (implementer, part) = (value("CPU implementer")?, value("CPU part")?);
+        Some(format!("ARM {implementer} {part}"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn processors_have_names_or_numbers() {
+        let model = |info| super::model_in(info).unwrap_or_default();
+        let x86 = "processor\t: 0\nmodel\t\t: 143\nmodel name\t: Intel(R) Xeon(R) Platinum 8481C\nstepping\t: 8\n";
+        assert_eq!(model(x86), "Intel(R) Xeon(R) Platinum 8481C");
+        let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: 0xd40\n";
+        assert_eq!(model(arm), "ARM 0x41 0xd40");
+        assert_eq!(model("processor\t: 0\n"), "");
+    }
+
     #[test]
     fn the_processor_is_named() {
         let cpu = super::cpu();

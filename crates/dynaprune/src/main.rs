@@ -76,7 +76,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    if let Err(error) = machine::check_simd() {
+        return failure::report(&error);
+    }
+    let result = match verb {
         Verb::Reproduce(args) => cmd::reproduce::run(&args),
         Verb::Report(args) => cmd::report::run(&args),
         Verb::Runs(verb) => cmd::runs::run(&verb),

@@ -1,7 +1,7 @@
 //! What a run leaves in the results.
 
 use crate::catalog;
-use crate::machine::Compute;
+use crate::machine::{self, Compute};
 use dynaprune_report::{EpochRow, RunRow, RunRows, SelectionRow, TraceRow};
 use dynaprune_spec::{Cell, Profile, StaticScores};
 use dynaprune_train::RunRecord;
@@ -35,7 +35,7 @@ impl Provenance {
             makers: vec![Maker {
                 device: compute.name.clone(),
                 threads: rayon::current_num_threads(),
-                timed,
+                timed: timed && machine::is_known(&compute.name),
                 code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
             }],
         }

@@ -24,13 +24,31 @@ impl Level {
     pub fn detect() -> Self {
         static LEVEL: OnceLock<Level> = OnceLock::new();
         *LEVEL.get_or_init(|| {
-            let wanted = match std::env::var("DYNAPRUNE_SIMD").as_deref() {
-                Ok("portable") => Self::Portable,
-                Ok("avx2") => Self::Avx2,
-                _ => Self::Avx512,
-            };
-            wanted.min(Self::of_processor())
+            let asked = Self::asked().ok().flatten();
+            asked.unwrap_or(Self::Avx512).min(Self::of_processor())
         })
+    }
+
+    /// The level that `DYNAPRUNE_SIMD` asks for, if it is set.
+    ///
+    /// # Errors
+    /// What it is set to, if that is no level.
+    pub fn asked() -> Result<Option<Self>, String> {
+        let Some(asked) = std::env::var_os("DYNAPRUNE_SIMD") else {
+            return Ok(None);
+        };
+        match asked.to_str() {
+            Some("portable") => Ok(Some(Self::Portable)),
+            Some("avx2") => Ok(Some(Self::Avx2)),
+            Some("avx512") => Ok(Some(Self::Avx512)),
+            _ => Err(asked.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// Whether `DYNAPRUNE_SIMD` lowers the level of this processor.
+    #[must_use]
+    pub fn is_lowered() -> bool {
+        Self::detect() < Self::of_processor()
     }
 
     #[cfg(target_arch = "x86_64")]

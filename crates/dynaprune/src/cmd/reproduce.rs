@@ -126,7 +126,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let made = make_and_draw(args, &workspace, &catalog, &mut library, &stop);
     match crew {
         // What this process cannot make, those on other GPUs can.
-        Some(crew) if made.as_ref().map_or_else(|error| error.is::<DeviceLost>(), |()| true) => crew.wait(&stop).and(made),
+        Some(crew) if made.as_ref().map_or_else(|error| error.is::<DeviceLost>(), |()| true) => {
+            crew.wait(&stop).and(made)
+        }
         _ => made,
     }
 }

@@ -87,6 +87,13 @@ impl Folder {
         Self::outcome(command)
     }
 
+    /// Runs the program with a variable set.
+    pub(crate) fn run_with(&self, variable: &str, value: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.command("", arguments);
+        command.env(variable, value);
+        Self::outcome(command)
+    }
+
     fn command(&self, folder: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dynaprune"));
         command

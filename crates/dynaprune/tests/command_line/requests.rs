@@ -107,6 +107,26 @@ fn the_workspace_is_found_from_a_folder_inside() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
+/// Such a run rounds otherwise than one that uses all that the processor has.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn fewer_vector_instructions_are_said_in_the_results() {
+    let folder = Folder::new();
+    let outcome = folder.run_with("DYNAPRUNE_SIMD", "AVX2", &["status"]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    let expected = "error: `DYNAPRUNE_SIMD` is `AVX2`: expected `portable`, `avx2` or `avx512`\n";
+    assert_eq!(outcome.stderr, expected);
+    let arguments = ["reproduce", "tiny", "--profile", "tiny", "--seeds", "1"];
+    let outcome = folder.run_with("DYNAPRUNE_SIMD", "portable", &arguments);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let (runs, _) = folder.results("results");
+    assert!(
+        runs.iter().all(|run| run.device.ends_with(", Portable only")),
+        "{}",
+        runs[0].device
+    );
+}
+
 #[test]
 fn cuda_is_never_replaced_silently() {
     let folder = Folder::new();
