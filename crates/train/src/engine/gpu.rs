@@ -95,7 +95,8 @@ impl Resident {
     /// does once (kernels are compiled and loaded, cuDNN starts, a graph is captured) is no part of that run's training.
     pub(super) fn warm_up(&mut self, net: impl FnOnce() -> dynaprune_models::Result<Net>) -> Result<()> {
         static DONE: AtomicBool = AtomicBool::new(false);
-        if DONE.swap(true, Ordering::Relaxed) {
+        // A run without a whole batch captures nothing.
+        if self.batch > self.largest || DONE.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
         let mut net = net()?;
