@@ -38,7 +38,7 @@ pub fn let_panics_be_caught() {
 pub mod catalog {
     use std::sync::LazyLock;
 
-    use dynaprune_spec::{Catalog, DatasetEntry, Entry, MethodEntry, OptionKind, OptionSpec};
+    use dynaprune_spec::{Catalog, DatasetEntry, Entry, FigureEntry, MethodEntry, OptionKind, OptionSpec};
 
     /// The catalog.
     pub static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog {
@@ -116,7 +116,12 @@ pub mod catalog {
                 ],
             },
         ],
-        figures: vec!["accuracy-vs-fraction".to_owned(), "accuracy-heat-map".to_owned()],
+        figures: [("accuracy-vs-fraction", 0), ("accuracy-heat-map", 2)]
+            .map(|(name, axes)| FigureEntry {
+                name: name.to_owned(),
+                axes,
+            })
+            .into(),
     });
 
     fn option(name: &str, kind: OptionKind) -> OptionSpec {
@@ -154,6 +159,7 @@ pub mod catalog {
             entry: entry(name, options),
             pruned,
             scored,
+            averages: scored,
             static_scores,
             rounds: |choice| matches!(choice.name.as_str(), "ucb" | "random-dynamic"),
         }
