@@ -228,14 +228,11 @@ fn reproduce(
     let folder = workspace.results(args.results.as_deref());
     let results = Results::new(&folder, &profile.name);
     let store = ScoreStore::new(&folder, &profile.name);
-    let plan = Plan::new(
-        chosen_cells(cells.clone(), args)?,
-        profile,
-        &results,
-        &store,
-        library,
-        args.fresh,
-    )?;
+    let planned = |library: &mut Library, afresh| -> Result<Plan> {
+        let chosen = chosen_cells(cells.clone(), args)?;
+        Plan::new(chosen, profile, &results, &store, library, afresh)
+    };
+    let plan = planned(library, args.fresh)?;
     if args.dry_run {
         plan.print();
         if profile.needs_cuda {
@@ -248,14 +245,7 @@ fn reproduce(
         failed = match make_runs(&plan, library, &results, &store, &files, (args, stop)) {
             // Another process has begun afresh: its runs may be ours to make, or to wait for.
             Err(error) if error.is::<sweep::Gone>() => {
-                let plan = Plan::new(
-                    chosen_cells(cells.clone(), args)?,
-                    profile,
-                    &results,
-                    &store,
-                    library,
-                    false,
-                )?;
+                let plan = planned(library, false)?;
                 make_runs(&plan, library, &results, &store, &files, (args, stop))?
             }
             made => made?,
