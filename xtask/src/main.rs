@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_binary_is_found_where_cargo_puts_it() {
-        let target = env::temp_dir().join(format!("dynaprune-xtask-{}", process::id()));
+        let target = env::temp_dir().join(format!("dynaprune-built-{}", process::id()));
         let triple = "x86_64-unknown-linux-gnu";
         let here = built(&target, Some(triple.as_ref()));
         assert_eq!(here.parent(), Some(&*target.join("release")));
