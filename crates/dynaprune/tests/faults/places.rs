@@ -1,6 +1,6 @@
 //! Places that cannot be written or are full, and files that are damaged.
 
-use crate::sweep::{RUNS, Sweep, flip, waits_for_a_lock};
+use crate::sweep::{RUNS, Sweep, flip};
 use dynaprune_report::RunRows;
 use std::collections::BTreeMap;
 use std::fs;
@@ -291,13 +291,7 @@ fn what_is_set_aside_meanwhile_is_made_again() {
     let results = sweep.results("results");
     results.remove(&[counts].into()).unwrap();
     let lock = sweep.lock("results");
-    let mut worker = sweep.start("results");
-    let pid = worker.id();
-    assert!(
-        sweep.wait_until(&mut worker, || waits_for_a_lock(pid)),
-        "{}",
-        sweep.log("results")
-    );
+    let mut worker = sweep.start_locked_out("results");
     fs::remove_file(results.cell_path(counted)).unwrap();
     fs::remove_file(results.runs_path()).unwrap();
     drop(lock);

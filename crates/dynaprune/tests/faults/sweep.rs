@@ -102,6 +102,15 @@ impl Sweep {
         dynaprune_files::lock(&folder.join(".lock")).unwrap()
     }
 
+    /// Starts a worker on results that are locked, and comes back when it waits for them.
+    pub(crate) fn start_locked_out(&self, results: &str) -> Child {
+        let mut worker = self.start(results);
+        let pid = worker.id();
+        let waits = self.wait_until(&mut worker, || waits_for_a_lock(pid));
+        assert!(waits, "{}", self.log(results));
+        worker
+    }
+
     /// The manifests of checkpoints, by the run that they are of.
     pub(crate) fn manifests(&self, results: &str) -> BTreeMap<String, usize> {
         let folder = self.path(results).join("tiny/checkpoints");
@@ -221,7 +230,7 @@ impl Sweep {
 }
 
 /// Whether a process waits for a file that another one has locked.
-pub(crate) fn waits_for_a_lock(pid: u32) -> bool {
+fn waits_for_a_lock(pid: u32) -> bool {
     let locks = fs::read_to_string("/proc/locks").unwrap();
     let mut waiting = locks.lines().filter(|line| line.contains(" -> "));
     waiting.any(|line| line.split_whitespace().any(|word| word == pid.to_string()))
