@@ -11,8 +11,9 @@ use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The option that asks for them.
-const OPTION: &str = "--jobs-per-gpu";
+/// The option that asks for them, and the one that says what computes. Others have neither: they are there for the GPU, and one
+/// that cannot have it should make no runs on the CPU.
+const OPTIONS: [&str; 2] = ["--jobs-per-gpu", "--device"];
 
 /// Processes that were started. Those that are left when this is dropped are asked to end.
 pub(crate) struct Crew(Vec<Child>);
@@ -77,18 +78,20 @@ impl Drop for Crew {
     }
 }
 
-/// The arguments of the others: the same, without the option, with no figure to draw.
+/// The arguments of the others: the same, without the options, on a GPU, with no figure to draw.
 fn of_others(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut others = Vec::new();
     let mut arguments = arguments;
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
-        if text == OPTION {
+        let is_joined = |option: &str| text.strip_prefix(option).is_some_and(|rest| rest.starts_with('='));
+        if OPTIONS.contains(&&*text) {
             arguments.next();
-        } else if !text.strip_prefix(OPTION).is_some_and(|rest| rest.starts_with('=')) {
+        } else if !OPTIONS.into_iter().any(is_joined) {
             others.push(argument);
         }
     }
+    others.push("--device=cuda".into());
     for flag in ["--no-figure", "--quiet", "--untimed"] {
         let is_flag = |argument: &OsString| argument == flag || (flag == "--quiet" && argument == "-q");
         if !others.iter().any(is_flag) {
@@ -112,17 +115,24 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        let expected = "reproduce fig1 --profile fast --no-figure --quiet --untimed";
+        let expected = "reproduce fig1 --profile fast --device=cuda --no-figure --quiet --untimed";
         assert_eq!(of("reproduce fig1 --jobs-per-gpu 3 --profile fast"), expected);
-        assert_eq!(of("reproduce fig1 --profile fast --jobs-per-gpu=3"), expected);
+        assert_eq!(
+            of("reproduce fig1 --device auto --profile fast --jobs-per-gpu=3"),
+            expected
+        );
+        assert_eq!(
+            of("reproduce fig1 --device=cuda --profile fast --jobs-per-gpu=3"),
+            expected
+        );
         assert_eq!(
             of("reproduce fig1 --profile fast --quiet"),
-            "reproduce fig1 --profile fast --quiet --no-figure --untimed"
+            "reproduce fig1 --profile fast --quiet --device=cuda --no-figure --untimed"
         );
         // A flag that is given twice is refused.
         assert_eq!(
             of("reproduce fig1 -q --jobs-per-gpu 2"),
-            "reproduce fig1 -q --no-figure --untimed"
+            "reproduce fig1 -q --device=cuda --no-figure --untimed"
         );
     }
 

@@ -45,12 +45,16 @@ impl Compute {
         Ok(Self::cpu())
     }
 
-    /// The first GPU, started.
+    /// The first GPU, started once in a process. It is never given back: a GPU that has failed cannot be closed either.
     #[cfg(feature = "cuda")]
     fn gpu() -> Result<Self> {
+        static STARTED: std::sync::OnceLock<Compute> = std::sync::OnceLock::new();
+        if let Some(started) = STARTED.get() {
+            return Ok(started.clone());
+        }
         let device = dynaprune_ops::cuda::device(0)?;
         let name = format!("cuda: {}", dynaprune_ops::cuda::name(&device)?);
-        Ok(Self { device, name })
+        Ok(STARTED.get_or_init(|| Self { device, name }).clone())
     }
 
     /// Why this process can compute nothing more, if that is so: a GPU answers all that comes after a wrong address or a fault

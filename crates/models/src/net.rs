@@ -261,11 +261,6 @@ impl Net {
         };
         net.resize(capacity)?;
         net.refresh_working()?;
-        // candle does not wait for its copies, and not every GPU copies pageable memory before the call returns.
-        #[cfg(feature = "cuda")]
-        if device.is_cuda() {
-            dynaprune_ops::cuda::synchronize(device)?;
-        }
         Ok(net)
     }
 
@@ -806,6 +801,13 @@ fn flat(storage: &Storage, numbers: &[f32], device: &Device) -> Result<Tensor> {
     let mut stored = vec![0.0; storage.len().max(1)];
     storage.scatter_all(numbers, &mut stored);
     let len = stored.len();
+    // candle does not wait for its copies, and not every GPU copies pageable memory before the call returns.
+    #[cfg(feature = "cuda")]
+    if device.is_cuda() {
+        let tensor = Tensor::zeros(len, DType::F32, device)?;
+        dynaprune_ops::cuda::copy_to(&tensor, &stored)?;
+        return Ok(tensor);
+    }
     Ok(Tensor::from_vec(stored, len, device)?)
 }
 

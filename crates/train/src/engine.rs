@@ -43,6 +43,27 @@ struct Ahead {
     held_for: Option<(Split, Option<u64>)>,
 }
 
+/// How many samples the passes of a run are over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passes {
+    /// All that a run trains on.
+    pub(crate) train: usize,
+    /// Those that it keeps of them.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(dead_code, reason = "a CPU prepares no sizes of batches")
+    )]
+    pub(crate) kept: usize,
+    pub(crate) test: usize,
+}
+
+impl Passes {
+    /// The length of the longest.
+    fn largest(self) -> usize {
+        self.train.max(self.test)
+    }
+}
+
 /// Training steps of one epoch that follow each other.
 #[derive(Clone, Copy)]
 pub(crate) struct Steps<'s> {
@@ -69,8 +90,7 @@ pub(crate) enum Split {
 }
 
 impl<'a> Engine<'a> {
-    /// `largest` is the length of the longest list of samples that a pass will be over.
-    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset, largest: usize, device: &Device) -> Result<Self> {
+    pub(crate) fn new(cell: &Cell, dataset: &'a Dataset, passes: Passes, device: &Device) -> Result<Self> {
         let name = &cell.model.name;
         let model = find(name).ok_or_else(|| Error::UnknownModel {
             name: name.clone(),
@@ -94,8 +114,7 @@ impl<'a> Engine<'a> {
         };
         let graph = (model.build)(input, usize::try_from(width).unwrap_or(0))?;
         let training = &cell.training;
-        // No pass is longer than the longest list of samples.
-        let batch_size = (training.batch_size as usize).min(largest);
+        let batch_size = (training.batch_size as usize).min(passes.largest());
         let precision = match training.precision {
             Asked::F32 => Precision::F32,
             Asked::Tf32 => Precision::Tf32,
@@ -105,9 +124,10 @@ impl<'a> Engine<'a> {
         let net = |capacity| Net::with_precision(graph.clone(), capacity, cell.seed, device, precision);
         #[cfg(feature = "cuda")]
         let (net, place) = if device.is_cuda() {
-            let mut resident = gpu::Resident::new(dataset, &normalization, largest, batch_size, device)?;
-            let capacity = gpu::capacity(batch_size, largest);
-            resident.warm_up(|| net(capacity))?;
+            let mut resident = gpu::Resident::new(dataset, &normalization, passes.largest(), batch_size, device)?;
+            let capacity = gpu::capacity(batch_size, passes.largest());
+            let kind = format!("{:?}", (&cell.model, &graph.input, precision, batch_size, passes));
+            resident.warm_up(kind, passes, || net(capacity))?;
             (net(capacity)?, Place::Gpu(resident))
         } else {
             let net = net(batch_size)?;

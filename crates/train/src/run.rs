@@ -10,7 +10,7 @@
 //! Everything random comes from streams named by the seed, the epoch and the sample, so that a run
 //! is a function of its cell.
 
-use crate::engine::{Engine, Sample, Split, Steps};
+use crate::engine::{Engine, Passes, Sample, Split, Steps};
 use crate::error::{Error, Result};
 use crate::history::{History, bits, traced_positions};
 use crate::pruning::{self, Pruning};
@@ -211,7 +211,12 @@ impl<'a> Run<'a> {
                 ),
             });
         }
-        let engine = Engine::new(cell, dataset, train.len().max(test.len()), device)?;
+        let passes = Passes {
+            train: train.len(),
+            kept: pruning.kept(),
+            test: test.len(),
+        };
+        let engine = Engine::new(cell, dataset, passes, device)?;
         let record = RunRecord {
             train_samples: train.len() as u64,
             kept: pruning.kept() as u64,

@@ -73,8 +73,13 @@ impl Context {
         let driver = stream.context();
         let capability = driver.compute_capability().w()?;
         let module = match driver.load_module(compiled(capability)?) {
-            // An NVRTC that is newer than the driver writes what the driver cannot read; code for the hardware it can load.
-            Err(DriverError(CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION)) => {
+            // An NVRTC that is newer than the driver writes what the driver cannot read, and a driver may lack its compiler or
+            // may not use it; code for the hardware it can load.
+            Err(DriverError(
+                CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+                | CUresult::CUDA_ERROR_JIT_COMPILER_NOT_FOUND
+                | CUresult::CUDA_ERROR_JIT_COMPILATION_DISABLED,
+            )) => {
                 let code = Ptx::from_binary(machine_code(capability)?);
                 driver.load_module(code).map_err(|error| too_new(&error))?
             }

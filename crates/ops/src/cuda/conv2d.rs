@@ -26,6 +26,7 @@ use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 use half::bf16;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,14 +65,25 @@ struct Ways<A> {
     all: Vec<Way<A>>,
     /// The number of the first that cuDNN has not refused.
     taken: Cell<usize>,
+    /// What cuDNN said of those that it does not have.
+    lacking: Vec<String>,
 }
 
-/// An algorithm, the number of the descriptor to use it with, and the bytes of workspace that it needs.
+/// An algorithm, the number of the descriptor to use it with, how that lets matrix units be used, and the bytes of workspace
+/// that it needs.
 #[derive(Clone, Copy)]
 struct Way<A> {
     algorithm: A,
     conv: usize,
+    math: cudnnMathType_t,
     bytes: usize,
+}
+
+impl<A: Debug> Way<A> {
+    /// What cuDNN said of it.
+    fn told(&self, error: CudnnError) -> String {
+        format!("{:?} with {:?}: {error}", self.algorithm, self.math)
+    }
 }
 
 impl<A> Default for Ways<A> {
@@ -79,22 +91,34 @@ impl<A> Default for Ways<A> {
         Self {
             all: Vec::new(),
             taken: Cell::new(0),
+            lacking: Vec::new(),
         }
     }
 }
 
-impl<A: Copy> Ways<A> {
-    /// Those of `allowed` for which cuDNN names a workspace.
-    fn of<E>(allowed: &[A], convs: usize, workspace: impl Fn(A, usize) -> std::result::Result<usize, E>) -> Self {
-        let pairs = (0..convs).flat_map(|conv| allowed.iter().map(move |&algorithm| (algorithm, conv)));
-        let all = pairs.filter_map(|(algorithm, conv)| {
-            let bytes = workspace(algorithm, conv).ok()?;
-            Some(Way { algorithm, conv, bytes })
-        });
-        Self {
-            all: all.collect(),
-            taken: Cell::new(0),
+impl<A: Copy + Debug> Ways<A> {
+    /// Those of `allowed` for which cuDNN names a workspace, with a descriptor for each of `maths`.
+    fn of(
+        allowed: &[A],
+        maths: &[cudnnMathType_t],
+        workspace: impl Fn(A, usize) -> std::result::Result<usize, CudnnError>,
+    ) -> Self {
+        let mut ways = Self::default();
+        for (conv, &math) in maths.iter().enumerate() {
+            for &algorithm in allowed {
+                let way = Way {
+                    algorithm,
+                    conv,
+                    math,
+                    bytes: 0,
+                };
+                match workspace(algorithm, conv) {
+                    Ok(bytes) => ways.all.push(Way { bytes, ..way }),
+                    Err(error) => ways.lacking.push(way.told(error)),
+                }
+            }
         }
+        ways
     }
 
     /// Launches the way that was taken before, or the next that is not refused: that cuDNN names a workspace for an algorithm
@@ -104,7 +128,7 @@ impl<A: Copy> Ways<A> {
         (what, s): (&str, &Shape),
         launch: impl Fn(Way<A>) -> Result<std::result::Result<(), CudnnError>>,
     ) -> Result<()> {
-        let mut last = None;
+        let mut refused: Vec<String> = Vec::new();
         for (number, &way) in self.all.iter().enumerate().skip(self.taken.get()) {
             match launch(way)? {
                 Ok(()) => {
@@ -112,23 +136,22 @@ impl<A: Copy> Ways<A> {
                     return Ok(());
                 }
                 Err(error) => {
-                    last = Some(error);
+                    refused.push(way.told(error));
                     if !is_refusal(error) {
                         break;
                     }
                 }
             }
         }
-        match last {
-            Some(error) => bail!(
-                "cuDNN failed at {what} of a convolution {s:?} in {:?}: {error}",
-                T::DATA_TYPE
-            ),
-            None => bail!(
-                "cuDNN has no algorithm with a fixed order of sums for {what} of a convolution {s:?} in {:?}",
-                T::DATA_TYPE
-            ),
-        }
+        let (reason, told) = match refused.as_slice() {
+            [] => ("has no algorithm with a fixed order of sums for", &self.lacking),
+            _ => ("failed at", &refused),
+        };
+        bail!(
+            "cuDNN {reason} {what} of a convolution {s:?} in {:?} ({})",
+            T::DATA_TYPE,
+            told.join("; ")
+        )
     }
 }
 
@@ -402,8 +425,8 @@ fn decide<T: Real>(cudnn: &Arc<Cudnn>, s: &Shape, tf32: bool) -> std::result::Re
     let w = cudnn.create_4d_filter::<T>(format, dims(s.co, s.ci, s.kh, s.kw))?;
     let (padding, stride) = (s.padding as i32, s.stride as i32);
     let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
-    let mut convs = Vec::new();
-    for &math in T::math(tf32) {
+    let (maths, mut convs) = (T::math(tf32), Vec::new());
+    for &math in maths {
         let mut conv = cudnn.create_conv2d::<f32>([padding; 2], [stride; 2], [1; 2], mode)?;
         conv.set_math_type(math)?;
         convs.push(conv);
@@ -417,12 +440,13 @@ fn decide<T: Real>(cudnn: &Arc<Cudnn>, s: &Shape, tf32: bool) -> std::result::Re
         data: Ways::default(),
         filter: Ways::default(),
     };
-    let all = plan.convs.len();
-    plan.forward = Ways::of(&FORWARD, all, |way, conv| {
+    plan.forward = Ways::of(&FORWARD, maths, |way, conv| {
         plan.forward_with(conv).get_workspace_size(way)
     });
-    plan.data = Ways::of(&DATA, all, |way, conv| plan.data_with(conv).get_workspace_size(way));
-    plan.filter = Ways::of(&FILTER, all, |way, conv| plan.filter_with(conv).get_workspace_size(way));
+    plan.data = Ways::of(&DATA, maths, |way, conv| plan.data_with(conv).get_workspace_size(way));
+    plan.filter = Ways::of(&FILTER, maths, |way, conv| {
+        plan.filter_with(conv).get_workspace_size(way)
+    });
     Ok(plan)
 }
 

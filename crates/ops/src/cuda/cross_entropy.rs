@@ -2,11 +2,12 @@
 
 use super::Slot;
 use super::context::launch;
+use super::copy::copy_to;
 use super::operand::{Element, Operand, Output, context, context_of, f32s, u32s};
 use crate::cross_entropy::CrossEntropy;
 use crate::cross_entropy::column::{self, COLUMNS};
 use crate::kernels;
-use candle_core::{CudaStorage, Device, Layout, Result, Tensor, bail};
+use candle_core::{CudaStorage, DType, Device, Layout, Result, Tensor, bail};
 
 /// Writes what the logits tell of each sample to the rows of `samples` that `slot` names, or to the first ones.
 pub(crate) fn forward(
@@ -63,13 +64,14 @@ pub(crate) fn losses_of_storage(
         )
     }
     let device = Device::Cuda(logits.device.clone());
-    let labels = Tensor::from_slice(labels, n, &device)?;
+    let there = Tensor::zeros(n, DType::U32, &device)?;
+    copy_to(&there, labels)?;
     let samples = Output::new(&logits.device, Element::F32, n * COLUMNS)?;
     let losses = Output::new(&logits.device, Element::F32, n)?;
     let context = context_of(logits)?;
     let kernel = context.kernel("cross_entropy", Some(logits_at.element))?;
     launch!(context, kernel, kernels::cross_entropy(n);
-        logits_at.address, u32s(&labels)?, 0u64, samples.address, 0u64, n as u32, classes as u32,
+        logits_at.address, u32s(&there)?, 0u64, samples.address, 0u64, n as u32, classes as u32,
         settings.label_smoothing, 0u64, 0u32);
     let kernel = context.kernel("take_column", None)?;
     launch!(context, kernel, kernels::elementwise(n); samples.address, losses.address, COLUMNS as u32, column::LOSS as u32, n as u64);

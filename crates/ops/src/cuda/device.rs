@@ -2,10 +2,10 @@
 
 use super::context::{self, launch};
 use super::operand::{context, u32s};
-use crate::kernels;
+use crate::{Conv2d, kernels};
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::driver::{CudaContext, result, sys};
-use candle_core::{CudaDevice, Device, Result, Tensor, bail};
+use candle_core::{CudaDevice, DType, Device, Result, Tensor, bail};
 
 /// The oldest compute capability that has matrix units for bf16 and TF32.
 const OLDEST: (i32, i32) = (8, 0);
@@ -13,10 +13,11 @@ const OLDEST: (i32, i32) = (8, 0);
 /// The oldest CUDA that a driver may be for, as the driver tells it: 13.0.
 const OLDEST_DRIVER: i32 = 13_000;
 
-/// The GPU `ordinal`, the first being 0, with a stream of its own.
+/// The GPU `ordinal`, the first being 0, with a stream of its own. It has compiled the kernels and computed convolutions: what
+/// it cannot do for want of a library, say, shows here and not in everything that it is asked later.
 ///
 /// # Errors
-/// As [`check`], or if the device cannot be started.
+/// As [`check`], or if the device cannot be started or cannot compute.
 pub fn device(ordinal: usize) -> Result<Device> {
     check(ordinal)?;
     let device = CudaDevice::new_with_stream(ordinal)?;
@@ -26,7 +27,20 @@ pub fn device(ordinal: usize) -> Result<Device> {
     if driver.context().has_async_alloc() {
         keep_freed_memory(&device)?;
     }
-    Ok(Device::Cuda(device))
+    let device = Device::Cuda(device);
+    try_out(&device)?;
+    Ok(device)
+}
+
+/// A convolution in f32 and one in bf16, with a kernel before each that puts the filter in cuDNN's order.
+fn try_out(device: &Device) -> Result<()> {
+    for element in [DType::F32, DType::BF16] {
+        let x = Tensor::zeros((1, 8, 8, 8), element, device)?;
+        let w = Tensor::zeros((3, 3, 8, 8), element, device)?;
+        let conv = Conv2d { stride: 1, padding: 1 };
+        conv.forward(&x, &w, &x.zeros_like()?)?;
+    }
+    synchronize(device)
 }
 
 /// Freed memory goes back to the pool and not to the driver, at which every wait for the device would take it away.

@@ -30,8 +30,12 @@ impl Graph {
         let stream = &context.stream;
         let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         stream.begin_capture(mode).w()?;
+        let end = || stream.end_capture(CUgraphInstantiate_flags(0));
+        // A stream that goes on capturing after a panic would do no work any more.
+        let capturing = OnPanic(|| drop(end()));
         let worked = work();
-        let graph = stream.end_capture(CUgraphInstantiate_flags(0));
+        std::mem::forget(capturing);
+        let graph = end();
         worked?;
         match graph.w()? {
             Some(graph) => Ok(Self(graph)),
@@ -45,5 +49,14 @@ impl Graph {
     /// If the driver refuses.
     pub fn launch(&self) -> Result<()> {
         self.0.launch().w()
+    }
+}
+
+/// Calls a function when it is dropped, as a panic does.
+struct OnPanic<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }

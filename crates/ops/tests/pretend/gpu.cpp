@@ -31,7 +31,9 @@ enum {
   UNSUPPORTED_PTX_VERSION = 222,
   NOT_FOUND = 500,
   ILLEGAL_ADDRESS = 700,
-  NOT_CAPTURABLE = 900
+  NOT_CAPTURABLE = 900,
+  BLAS_INTERNAL_ERROR = 14,
+  RAND_INTERNAL_ERROR = 999
 };
 
 static int number(const char* variable, int otherwise) {
@@ -307,12 +309,12 @@ Status cuGraphDestroy(void* graph) { return delete (Graph*)graph, SUCCESS; }
 
 // cuBLAS and cuRAND are started by candle and not used.
 Status cublasCreate_v2(void** handle) { return *handle = (void*)1, SUCCESS; }
-Status cublasDestroy_v2(void*) { return SUCCESS; }
+Status cublasDestroy_v2(void*) { return lost ? BLAS_INTERNAL_ERROR : SUCCESS; }
 Status cublasSetStream_v2(void*, void*) { return SUCCESS; }
 Status cublasDgemmStridedBatched() { return NOT_FOUND; }
 Status cublasGemmStridedBatchedEx() { return NOT_FOUND; }
 Status curandCreateGenerator(void** generator, int) { return *generator = (void*)1, SUCCESS; }
-Status curandDestroyGenerator(void*) { return SUCCESS; }
+Status curandDestroyGenerator(void*) { return lost ? RAND_INTERNAL_ERROR : SUCCESS; }
 Status curandSetPseudoRandomGeneratorSeed(void*, unsigned long long) { return SUCCESS; }
 Status curandSetStream(void*, void*) { return SUCCESS; }
 }

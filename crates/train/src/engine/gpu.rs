@@ -3,7 +3,7 @@
 //! A training step is captured as a graph and replayed. What differs from step to step (which samples, which learning rate, where
 //! the results go) it finds on the device, by the number of the step. The last, smaller batch of an epoch is launched as it is.
 
-use super::{Sample, Split, Steps};
+use super::{Passes, Sample, Split, Steps};
 use crate::error::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use dynaprune_datasets::{Augmentation, Dataset, Draw, Images, Normalization};
@@ -13,7 +13,8 @@ use dynaprune_ops::cuda::{
 };
 use dynaprune_ops::{CrossEntropy, Sgd, column, scale};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Batches that are queued before the host waits for them, so that an order to stop is heard within some. The wait costs some
 /// microseconds.
@@ -91,17 +92,23 @@ impl Resident {
         })
     }
 
-    /// In the first run of a process: takes steps of whole batches with a network that is thrown away, so that what a process
-    /// does once (kernels are compiled and loaded, cuDNN starts, a graph is captured) is no part of that run's training.
-    pub(super) fn warm_up(&mut self, net: impl FnOnce() -> dynaprune_models::Result<Net>) -> Result<()> {
-        static DONE: AtomicBool = AtomicBool::new(false);
-        // A run without a whole batch captures nothing.
-        if self.batch > self.largest || DONE.swap(true, Ordering::Relaxed) {
+    /// Does what a run does with a network that is thrown away: once in a process for each `kind` of runs, so that what is done
+    /// once (kernels are loaded, cuDNN decides how to compute a shape, a first graph is captured) is no part of a run's seconds.
+    pub(super) fn warm_up(
+        &mut self,
+        kind: String,
+        passes: Passes,
+        net: impl FnOnce() -> dynaprune_models::Result<Net>,
+    ) -> Result<()> {
+        static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let is_new = |mut done: MutexGuard<BTreeSet<String>>| done.insert(kind);
+        if !is_new(DONE.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
         let mut net = net()?;
-        let images = self.train.len() as u32;
-        let indices: Vec<u32> = (0..self.batch as u32).map(|i| i % images).collect();
+        let first = |samples: usize, images: &ResidentImages| -> Vec<u32> {
+            (0..samples as u32).map(|i| i % images.len() as u32).collect()
+        };
         let draw = Draw {
             augmentation: Augmentation {
                 crop_padding: 0,
@@ -120,14 +127,22 @@ impl Resident {
             },
             rates: vec![0.0],
         };
-        let steps = Steps {
-            indices: &indices,
-            factors: &[1.0],
-            epoch: 0,
-        };
-        // One that is launched, one that is captured, one that is only replayed.
-        for _ in 0..3 {
+        // A whole batch that is launched, one that is captured, one that is only replayed; and the batches that are left over.
+        let whole = self.batch;
+        let rest = [passes.train % whole, passes.kept % whole];
+        for samples in [whole; 3].into_iter().chain(rest.into_iter().filter(|&rest| rest > 0)) {
+            let steps = Steps {
+                indices: &first(samples, &self.train),
+                factors: &[1.0],
+                epoch: 0,
+            };
             self.train(&mut net, steps, &draw, &recipe, &|| false, &mut |_| Ok(()))?;
+        }
+        for (split, samples) in [(Split::Train, passes.train), (Split::Test, passes.test)] {
+            // As many as make one batch of each size that there is.
+            let samples = samples.min(net.capacity() + samples % net.capacity());
+            let indices = first(samples, self.images(split));
+            self.look(&mut net, split, &indices, recipe.loss, &|| false, |_| {})?;
         }
         // It names the memory of this network.
         self.graph = Captured::Cold;

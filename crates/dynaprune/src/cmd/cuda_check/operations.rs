@@ -157,25 +157,31 @@ impl<'a> Place<'a> {
         let rounded = self.draw(shape)?.to_dtype(self.dtype)?;
         match self.device.is_cpu() {
             true => Ok(rounded.to_dtype(DType::F32)?),
-            false => Ok(rounded.to_device(self.device)?),
+            false => self.there(&rounded),
         }
+    }
+
+    /// A tensor of the CPU, where the case is computed.
+    fn there(&self, tensor: &Tensor) -> Result<Tensor> {
+        let there = tensor.to_device(self.device)?;
+        // candle does not wait for its copies, and not every GPU copies pageable memory before the call returns.
+        self.device.synchronize()?;
+        Ok(there)
     }
 
     /// Random f32 numbers.
     fn f32s(&self, shape: &[usize]) -> Result<Tensor> {
-        Ok(self.draw(shape)?.to_device(self.device)?)
+        self.there(&self.draw(shape)?)
     }
 
     /// Room for activations, with numbers that must be overwritten.
     fn room(&self, shape: &[usize]) -> Result<Tensor> {
         let dtype = if self.device.is_cpu() { DType::F32 } else { self.dtype };
-        Ok(Tensor::full(f32::NAN, shape, &Device::Cpu)?
-            .to_dtype(dtype)?
-            .to_device(self.device)?)
+        self.there(&Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)?)
     }
 
     fn f32_room(&self, shape: &[usize]) -> Result<Tensor> {
-        Ok(Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_device(self.device)?)
+        self.there(&Tensor::full(f32::NAN, shape, &Device::Cpu)?)
     }
 
     /// A random convolution's weight [kh, kw, ci, co]; on a GPU it lies as [co, kh, kw, ci] if `reordered`.
@@ -188,12 +194,12 @@ impl<'a> Place<'a> {
             .to_dtype(self.dtype)?
             .permute((3, 0, 1, 2))?
             .contiguous()?;
-        Ok(weight.to_device(self.device)?.permute((1, 2, 3, 0))?)
+        Ok(self.there(&weight)?.permute((1, 2, 3, 0))?)
     }
 
     fn labels(&self, n: usize, classes: u32) -> Result<Tensor> {
         let labels: Vec<u32> = (0..n as u32).map(|i| i * 7 % classes).collect();
-        Ok(Tensor::from_vec(labels, n, self.device)?)
+        self.there(&Tensor::from_vec(labels, n, &Device::Cpu)?)
     }
 }
 
@@ -327,7 +333,7 @@ fn batch_norm_eval(place: &Place) -> Result<Vec<Tensor>> {
     let (x, dy) = (place.activations(&shape)?, place.activations(&shape)?);
     let (residual, dresidual) = (place.activations(&shape)?, place.activations(&shape)?);
     let affine = place.f32s(&[2, 64])?;
-    let running = place.draw(&[2, 64])?.abs()?.to_device(place.device)?;
+    let running = place.there(&place.draw(&[2, 64])?.abs()?)?;
     let (y, squares) = (place.room(&shape)?, place.f32s(&[12])?);
     norm.forward_eval(&x, Some(&residual), &affine, &running, &y)?;
     norm.backward_eval(&dy, &x, Some(&y), &affine, &running, &squares, Some((&dresidual, true)))?;

@@ -72,7 +72,7 @@ impl Network {
 
 /// Times a network in bf16; the paper's with PyTorch, if there is one.
 pub(super) fn measure(compute: &Compute, network: Network, python: Option<&str>) -> Result<Speed> {
-    let dataset = noise();
+    let dataset = noise(TRAIN, TEST);
     let (name, width, _) = network.parts();
     let full = timed(compute, &cell(network, "full", 0.0), &dataset)?;
     let half = timed(compute, &cell(network, "random-dynamic", 0.5), &dataset)?;
@@ -178,7 +178,7 @@ fn cell(network: Network, method: &str, pruned_fraction: f64) -> Cell {
     }
 }
 
-fn noise() -> Dataset {
+fn noise(train: usize, test: usize) -> Dataset {
     let images = |count: usize, step: u64| {
         let mut stream = Stream::new(0, PIXELS, step);
         let words = count * 32 * 32 * 3 / 8;
@@ -195,8 +195,35 @@ fn noise() -> Dataset {
     Dataset {
         name: "noise".to_owned(),
         classes: (0..CLASSES).map(|class| class.to_string()).collect(),
-        train: images(TRAIN, 0),
-        test: images(TEST, 1),
+        train: images(train, 0),
+        test: images(test, 1),
         checksum: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Compute;
+
+    #[test]
+    fn what_is_timed_can_be_run() {
+        let dataset = noise(12, 4);
+        for network in Network::ALL {
+            for (method, pruned_fraction) in [("full", 0.0), ("random-dynamic", 0.5), ("ucb", 0.5)] {
+                let mut cell = cell(network, method, pruned_fraction);
+                // The CPU has no bf16, and a narrow network does.
+                cell.training.precision = Precision::F32;
+                cell.model.options.insert("width".to_owned(), Value::Int(1));
+                let record = timed(&Compute::cpu(), &cell, &dataset).unwrap();
+                assert_eq!(record.epochs.len(), EPOCHS as usize, "{method}");
+                assert_eq!(
+                    record.epochs[0].samples,
+                    if pruned_fraction > 0.0 { 6 } else { 12 },
+                    "{method}"
+                );
+                assert_eq!(record.scoring_flops > 0.0, method == "ucb", "{method}");
+            }
+        }
     }
 }
