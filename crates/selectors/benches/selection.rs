@@ -1,6 +1,7 @@
 //! Time to observe N scores and to select K = 0.3 N samples, for each method, beside two peers
 //! timed in the same run: sorting (score, index) pairs and `select_nth_unstable` on them, each
-//! followed by what a selection needs besides, the chosen indices in ascending order.
+//! followed by what a selection needs besides, the chosen indices in ascending order. Then `uncertainty` with scores of few
+//! values, as counts have them, and with balanced classes, 10 and 1,000 of them.
 //!
 //! `cargo bench -p dynaprune-selectors [-- N ...]`; N is 10^5, 10^7 and 10^8 by default, and the
 //! last takes about 2.5 GB of memory. Scores are exponentially distributed, like the losses of a
@@ -9,7 +10,7 @@
 use std::time::Instant;
 
 use dynaprune_random::{Purpose, Stream};
-use dynaprune_selectors::{METHODS, Options, Setup};
+use dynaprune_selectors::{METHODS, Options, Selector, Setup, method};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -29,7 +30,7 @@ fn bench(samples: usize) {
     let repetitions = (300_000_000 / samples).clamp(3, 21);
     println!("\nN = {samples}, K = {k}, {repetitions} repetitions");
     println!(
-        "{:32} {:>10} {:>10} {:>10} {:>9}",
+        "{:42} {:>10} {:>10} {:>10} {:>9}",
         "", "median ms", "fastest", "slowest", "ratio"
     );
 
@@ -63,12 +64,39 @@ fn bench(samples: usize) {
             observe.print(&format!("{} observe", info.name), &nth);
         }
         let k = if info.name == "full" { samples } else { k };
-        let mut round = 0;
-        let select = Times::measure(repetitions, || {
-            round += 1;
-            selector.select(k, round)
-        });
+        let select = Times::select(repetitions, selector.as_mut(), k);
         select.print(&format!("{} select", info.name), &nth);
+    }
+
+    let uncertainty = method("uncertainty").expect("a method");
+    let counts: Vec<f32> = scores.iter().map(|score| score.floor()).collect();
+    let mut selector = uncertainty.build(&setup, &Options::new()).expect("default options");
+    selector.observe(&all, &counts).expect("as many as there are");
+    Times::select(repetitions, selector.as_mut(), k).print("uncertainty select, few values", &nth);
+    for classes in [10, 1000] {
+        let labels: Vec<u16> = (0..samples).map(|_| stream.below(classes) as u16).collect();
+        let setup = Setup {
+            labels: Some(&labels),
+            ..setup
+        };
+        let mut selector = uncertainty.build(&setup, &Options::new()).expect("default options");
+        selector.observe(&all, &scores).expect("as many as there are");
+        let select = Times::select(repetitions, selector.as_mut(), k);
+        let nth = Times::measure(repetitions, || {
+            let mut members: Vec<Vec<(f32, u32)>> = vec![Vec::new(); classes as usize];
+            for ((&label, &score), i) in labels.iter().zip(&scores).zip(0..) {
+                members[usize::from(label)].push((score, i));
+            }
+            let mut best: Vec<(f32, u32)> = Vec::with_capacity(k);
+            for members in &mut members {
+                let quota = members.len() * k / samples;
+                members.select_nth_unstable_by(quota, |a, b| b.0.total_cmp(&a.0));
+                best.extend(&members[..quota]);
+            }
+            ascending(&best)
+        });
+        nth.print(&format!("peer: select_nth_unstable, {classes} classes"), &nth);
+        select.print(&format!("uncertainty select, {classes} classes"), &nth);
     }
 }
 
@@ -95,6 +123,14 @@ impl Times {
         Self(seconds)
     }
 
+    fn select(repetitions: usize, selector: &mut dyn Selector, k: usize) -> Self {
+        let mut round = 0;
+        Self::measure(repetitions, || {
+            round += 1;
+            selector.select(k, round)
+        })
+    }
+
     fn median(&self) -> f64 {
         self.0[self.0.len() / 2]
     }
@@ -103,7 +139,7 @@ impl Times {
     fn print(&self, what: &str, peer: &Self) {
         let [median, fastest, slowest] = [self.median(), self.0[0], self.0[self.0.len() - 1]].map(|s| s * 1e3);
         println!(
-            "{what:32} {median:10.3} {fastest:10.3} {slowest:10.3} {:8.2}x",
+            "{what:42} {median:10.3} {fastest:10.3} {slowest:10.3} {:8.2}x",
             peer.median() / self.median()
         );
     }

@@ -6,6 +6,10 @@ pub(crate) struct Classes {
     pub(crate) labels: Vec<u16>,
     /// Samples in each class; a class between others may be empty.
     pub(crate) sizes: Vec<u32>,
+    /// All samples, class after class, ascending in each.
+    members: Vec<u32>,
+    /// Where each class begins in `members`.
+    starts: Vec<usize>,
 }
 
 impl Classes {
@@ -15,10 +19,33 @@ impl Classes {
         for &label in labels {
             sizes[usize::from(label)] += 1;
         }
+        let mut end = 0;
+        let starts: Vec<usize> = sizes
+            .iter()
+            .map(|&size: &u32| {
+                let start = end;
+                end += size as usize;
+                start
+            })
+            .collect();
+        let (mut members, mut next) = (vec![0; labels.len()], starts.clone());
+        for (sample, &label) in labels.iter().enumerate() {
+            let place = &mut next[usize::from(label)];
+            members[*place] = sample as u32;
+            *place += 1;
+        }
         Self {
             labels: labels.to_vec(),
             sizes,
+            members,
+            starts,
         }
+    }
+
+    /// The samples of a class, ascending.
+    pub(crate) fn members(&self, class: usize) -> &[u32] {
+        let start = self.starts[class];
+        &self.members[start..start + self.sizes[class] as usize]
     }
 }
 
@@ -44,6 +71,13 @@ pub(crate) fn apportion(k: u32, sizes: &[u32]) -> Vec<u32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn classes_know_their_members() {
+        let classes = Classes::new(&[2, 0, 2, 4, 0, 2]);
+        let members: Vec<&[u32]> = (0..5).map(|class| classes.members(class)).collect();
+        assert_eq!(members, [&[1, 4][..], &[], &[0, 2, 5], &[], &[3]]);
+    }
 
     #[test]
     fn equal_classes_get_equal_parts_and_the_first_get_the_rest() {

@@ -117,12 +117,24 @@ impl fmt::Display for Value {
     }
 }
 
+impl From<f64> for Value {
+    fn from(x: f64) -> Self {
+        Self::Float(x)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(x: &str) -> Self {
+        Self::Text(x.to_owned())
+    }
+}
+
 /// Chosen values by option name; an option left out has its default.
 ///
 /// ```
 /// use dynaprune_selectors::{Options, Value};
 ///
-/// let options = Options::from([("epsilon".to_owned(), Value::Float(0.2))]);
+/// let options = Options::from([("epsilon".into(), 0.2.into())]);
 /// assert_eq!(options["epsilon"], Value::Float(0.2));
 /// ```
 pub type Options = BTreeMap<String, Value>;
@@ -157,6 +169,12 @@ impl Checked {
             .map(|info| Ok((info.name.to_owned(), value(info)?)))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// Each option's value by its name.
+    pub(crate) fn in_words(&self) -> BTreeMap<String, String> {
+        let named = self.0.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        named.collect()
     }
 
     /// The number `name`, which the method's list must hold as [`OptionKind::Float`].

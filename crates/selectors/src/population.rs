@@ -3,7 +3,7 @@
 use dynaprune_random::Purpose;
 
 use crate::classes::{Classes, apportion};
-use crate::top_k::{Ranking, Ties, best, order_key};
+use crate::top_k::{Ranking, Ties, best, best_of_each, order_key};
 use crate::{Error, Setup};
 
 /// Orders samples of equal score.
@@ -98,10 +98,9 @@ impl Population {
             purpose,
             step,
         };
-        let samples = self.samples as usize;
         match &self.classes {
-            None => best(samples, ranking, |_| 0, quotas, ties),
-            Some(classes) => best(samples, ranking, |i| usize::from(classes.labels[i]), quotas, ties),
+            None => best(self.samples as usize, ranking, quotas.iter().sum(), ties),
+            Some(classes) => best_of_each(classes, ranking, quotas, ties),
         }
     }
 }

@@ -133,6 +133,17 @@ impl ArithmeticMean {
     pub(crate) fn restore(&mut self, state: &State) -> Result<(), Error> {
         let mean = mean_column(state)?;
         let observations = state.u32_column("observations")?;
+        let is_odd = |i: &usize| mean[*i].is_nan() != (observations[*i] == 0);
+        if let Some(sample) = (0..mean.len()).find(is_odd) {
+            return Err(Error::State {
+                what: format!("column `observations` of sample {sample}"),
+                found: observations[sample].to_string(),
+                expected: match mean[sample].is_nan() {
+                    true => "0: it has no mean".to_owned(),
+                    false => "at least 1: it has a mean".to_owned(),
+                },
+            });
+        }
         self.mean.copy_from_slice(mean);
         self.observations.copy_from_slice(observations);
         Ok(())

@@ -9,18 +9,22 @@ use crate::Error;
 /// Everything about a selector that changes while it runs.
 ///
 /// Restored into a selector built from the same [`Setup`](crate::Setup) and options, it gives the
-/// same further selections. What never changes (seed, options, labels, score table) is not in it.
+/// same further selections. What a selector was built with is in it by name, so that another one
+/// refuses it. The samples selected last are not: keep them too, if a loop stops within a period.
 ///
 /// With any `serde` format, text ones included, numbers survive bit for bit: `f32` columns are
 /// written as their IEEE-754 bit patterns, since NaN marks a sample that was not observed and JSON
 /// has no NaN.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// Name of the method that saved it.
     pub method: String,
     /// Number of samples in the data set.
     pub samples: u32,
+    /// What the selector was built with, in words: the seed, the options, `ema_weight` if it counts, and checksums of labels
+    /// and of the score table.
+    pub settings: BTreeMap<String, String>,
     /// Single numbers by name.
     pub scalars: BTreeMap<String, u64>,
     /// Per-sample columns by name, each as long as the data set.
@@ -37,11 +41,23 @@ pub enum Column {
     U32(Vec<u32>),
 }
 
+impl PartialEq for Column {
+    /// Whether all numbers have the same bits: what marks a sample that was not observed is equal to itself.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::F32(a), Self::F32(b)) => a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits())),
+            (Self::U32(a), Self::U32(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 impl State {
     pub(crate) fn new(method: &str, samples: u32) -> Self {
         Self {
             method: method.to_owned(),
             samples,
+            settings: BTreeMap::new(),
             scalars: BTreeMap::new(),
             columns: BTreeMap::new(),
         }

@@ -171,6 +171,22 @@ fn the_list_is_complete_and_well_formed() {
 }
 
 #[test]
+fn the_documented_options_are_those_there_are() {
+    let documentation = include_str!("../src/lib.rs");
+    let documented = |line: &&str| line.starts_with("//! | `") && line.matches(" | ").count() == 5;
+    let mut lines = documentation.lines().filter(documented);
+    for info in METHODS {
+        for option in info.options {
+            let line = lines.next().unwrap();
+            let begin = format!("//! | `{}` | `{}` | ", info.name, option.name);
+            let end = format!(" | {} | `{}` |", option.kind, option.kind.default_value());
+            assert!(line.starts_with(&begin) && line.ends_with(&end), "{line}");
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
 fn cadence_follows_the_redraw_option() {
     let cadence = |name: &str, options: &Options| method(name).unwrap().cadence(options).unwrap();
     assert_eq!(cadence("random-static", &Options::new()), Cadence::Once);
@@ -293,8 +309,7 @@ fn nan_is_no_observation() {
     }
 }
 
-/// One infinite score leads for a while, and ordinary ones bring the average back: by 0.2 each
-/// time, so 38.5 / 0.7 = 55 times for the largest number.
+/// One infinite score leads for a while, and ordinary ones bring the average back.
 #[test]
 fn a_moving_average_comes_back_from_infinity() {
     for (infinity, first) in [(f32::INFINITY, 0), (f32::NEG_INFINITY, 1)] {
@@ -307,6 +322,24 @@ fn a_moving_average_comes_back_from_infinity() {
         let mean = f32s(&selector.state(), "mean")[0];
         assert!((mean - 0.5).abs() < 1e-6, "{mean}");
     }
+}
+
+/// The largest number is 10^38.53, and each score takes a mean down by 0.2 = 10^-0.699: after 56 it is below 1. The variance
+/// is at its largest, 10^38.53, too, as long as the mean's square is above it.
+#[test]
+fn how_long_infinity_is_remembered() {
+    let mut selector = build("ucb", &setup(1, 0), &Options::new());
+    selector.observe(&[0], &[f32::INFINITY]).unwrap();
+    let mut last = [0, 0];
+    for scores in 1..=100 {
+        selector.observe(&[0], &[0.0]).unwrap();
+        for (last, column) in last.iter_mut().zip(["mean", "variance"]) {
+            if f32s(&selector.state(), column)[0] > 1.0 {
+                *last = scores;
+            }
+        }
+    }
+    assert_eq!(last, [55, 83]);
 }
 
 #[test]
@@ -855,6 +888,35 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
             }),
             "saved selector state: column `selected` is a column of f32, expected a column of u32",
         ),
+        (
+            "ucb1",
+            changed("ucb1", |s| {
+                drop(s.columns.insert("selected".into(), Column::U32(vec![0, 1, 0])))
+            }),
+            "saved selector state: column `selected` of sample 1 is 1, expected at most 0, the rounds so far",
+        ),
+        (
+            "ucb1",
+            changed("ucb1", |s| {
+                drop(s.columns.insert("observations".into(), Column::U32(vec![1, 2, 0])))
+            }),
+            "saved selector state: column `observations` of sample 1 is 2, expected 0: it has no mean",
+        ),
+        (
+            "ucb",
+            changed("ucb", |s| drop(s.settings.insert("seed".into(), "1".into()))),
+            "saved selector state: the setting `seed` is `1`, expected `0`",
+        ),
+        (
+            "ucb",
+            changed("ucb", |s| drop(s.settings.remove("c"))),
+            "saved selector state: the setting `c` is missing, expected `1`",
+        ),
+        (
+            "uncertainty",
+            changed("uncertainty", |s| drop(s.settings.insert("labels".into(), "0".into()))),
+            "saved selector state: the setting `labels` is `0`, expected missing",
+        ),
     ];
     for (name, state, message) in cases {
         let mut selector = build(name, &setup(3, 0), &Options::new());
@@ -863,6 +925,29 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
         assert_eq!(selector.restore(&state).unwrap_err().to_string(), message);
         assert_eq!(json(&selector.state()), before);
     }
+}
+
+#[test]
+fn a_state_names_what_its_selector_was_built_with() {
+    let settings = |name: &str, change: &dyn Fn(&mut Setup)| {
+        let mut setup = Setup {
+            static_scores: Some(&[0.0, 1.0, 2.0]),
+            ..setup(3, 5)
+        };
+        change(&mut setup);
+        build(name, &setup, &Options::new()).state().settings
+    };
+    let same = |name: &str, change: &dyn Fn(&mut Setup)| settings(name, &|_| {}) == settings(name, change);
+    assert!(!same("random-static", &|setup| setup.seed = 6));
+    assert!(!same("random-static", &|setup| setup.labels = Some(&[0, 1, 0])));
+    assert!(!same("ucb", &|setup| setup.ema_weight = 0.5));
+    assert!(same("ucb1", &|setup| setup.ema_weight = 0.5));
+    assert!(!same("static", &|setup| setup.static_scores = Some(&[0.0, 1.0, 3.0])));
+    assert!(same("ucb", &|setup| setup.static_scores = Some(&[0.0, 1.0, 3.0])));
+    let options = Options::from([("epsilon".into(), 0.2.into())]);
+    let epsilon = build("epsilon-greedy", &setup(3, 5), &options).state();
+    assert_eq!(epsilon.settings["epsilon"], "0.2");
+    assert_eq!(epsilon.settings["ema_weight"], "0.8");
 }
 
 fn json(state: &State) -> String {

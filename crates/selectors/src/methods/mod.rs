@@ -9,6 +9,7 @@ mod ucb;
 mod ucb1;
 mod uncertainty;
 
+use crate::built::Built;
 use crate::options::quoted;
 use crate::{Checked, Error, OptionInfo, Options, Selector, Setup};
 
@@ -69,7 +70,8 @@ impl MethodInfo {
     /// 4,294,967,295; an `ema_weight` outside (0, 1] where it is used; labels or static scores of
     /// another length than the data set, or static scores that are missing or NaN.
     pub fn build(&self, setup: &Setup, options: &Options) -> Result<Box<dyn Selector>, Error> {
-        (self.build)(setup, &Checked::new(self.name, self.options, options)?)
+        let checked = Checked::new(self.name, self.options, options)?;
+        Ok(Box::new(Built::new(self, setup, &checked)?))
     }
 
     /// When a training loop should call [`Selector::select`].

@@ -91,6 +91,13 @@ impl Selector for Ucb1 {
         let columns = ["mean", "observations", "selected"];
         state.check(INFO.name, self.population.samples, &["rounds"], &columns)?;
         let (rounds, selected) = (state.scalar("rounds")?, state.u32_column("selected")?);
+        if let Some(sample) = selected.iter().position(|&count| u64::from(count) > rounds) {
+            return Err(Error::State {
+                what: format!("column `selected` of sample {sample}"),
+                found: selected[sample].to_string(),
+                expected: format!("at most {rounds}, the rounds so far"),
+            });
+        }
         self.average.restore(state)?;
         self.selected.copy_from_slice(selected);
         self.rounds = rounds;
