@@ -56,7 +56,7 @@ pub(crate) fn scorer_label(choice: &Choice) -> String {
     let options = scorers::scorer(&choice.name).map_or(&[][..], |info| info.options);
     for option in options.iter().filter(|option| option.name != "epoch") {
         let usual = match option.kind {
-            scorers::OptionKind::Word(words) => words.first().map(|word| Value::Text(word.word.to_owned())),
+            scorers::OptionKind::Word(words) => words.first().map(|&word| Value::Text(word.to_owned())),
             scorers::OptionKind::Number { default: usual, .. }
             | scorers::OptionKind::Protocol { original: usual, .. } => Some(Value::Int(i64::from(usual))),
         };
@@ -77,8 +77,8 @@ fn scorer(info: &ScorerInfo) -> Entry {
         name: option.name.to_owned(),
         kind: match option.kind {
             scorers::OptionKind::Word(words) => OptionKind::Choice {
-                default: words.first().map_or_else(String::new, |word| word.word.to_owned()),
-                allowed: words.iter().map(|word| word.word.to_owned()).collect(),
+                default: words.first().map_or_else(String::new, |&word| word.to_owned()),
+                allowed: words.iter().map(|&word| word.to_owned()).collect(),
             },
             scorers::OptionKind::Number { default, min } => OptionKind::Int {
                 default: Some(i64::from(default)),

@@ -124,8 +124,6 @@ impl std::fmt::Display for Setting {
 pub struct FigureKind {
     /// The name recipes use.
     pub name: &'static str,
-    /// What it shows, in a line.
-    pub summary: &'static str,
     /// How many settings of methods it draws against, [`FigureInput::axes`].
     pub axes: usize,
     /// Whether it reads [`FigureInput::history`].

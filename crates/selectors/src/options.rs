@@ -11,8 +11,6 @@ use crate::Error;
 pub struct OptionInfo {
     /// Its name, `snake_case`.
     pub name: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
     /// What it may be, and what it is when nobody says.
     pub kind: OptionKind,
 }
@@ -188,7 +186,6 @@ mod tests {
     const KNOWN: &[OptionInfo] = &[
         OptionInfo {
             name: "rate",
-            summary: "",
             kind: OptionKind::Float {
                 default: 0.5,
                 min: 0.0,
@@ -197,7 +194,6 @@ mod tests {
         },
         OptionInfo {
             name: "count",
-            summary: "",
             kind: OptionKind::Int {
                 default: 3,
                 min: 1,
@@ -206,12 +202,10 @@ mod tests {
         },
         OptionInfo {
             name: "deep",
-            summary: "",
             kind: OptionKind::Bool { default: true },
         },
         OptionInfo {
             name: "kind",
-            summary: "",
             kind: OptionKind::Choice {
                 default: "a",
                 allowed: &["a", "b"],

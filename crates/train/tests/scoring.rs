@@ -271,7 +271,7 @@ fn every_registered_scorer_can_be_measured() {
         let mut options = std::collections::BTreeMap::new();
         for option in info.options {
             let value = match option.kind {
-                OptionKind::Word(words) => Value::Text(words[0].word.to_owned()),
+                OptionKind::Word(words) => Value::Text(words[0].to_owned()),
                 OptionKind::Number { .. } | OptionKind::Protocol { .. } => Value::Int(1),
             };
             options.insert(option.name.to_owned(), value);
