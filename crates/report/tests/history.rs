@@ -54,10 +54,7 @@ impl Case {
             kept_samples: 5,
             selected: SelectionRow::bits(kept, 10),
             score_mean: (index > 0).then(|| 2.0 / f64::from(index)),
-            score_std: None,
-            score_min: None,
-            score_median: None,
-            score_max: None,
+            ..SelectionRow::default()
         };
         let history = History {
             selections: (0..).zip(kept).map(set).collect(),

@@ -634,11 +634,7 @@ fn kept_sets_that_the_parquet_files_have_lost_come_back_from_the_cells() {
         train_samples: 20,
         kept_samples: 2,
         selected: SelectionRow::bits(&[0, 19], 20),
-        score_mean: None,
-        score_std: None,
-        score_min: None,
-        score_median: None,
-        score_max: None,
+        ..SelectionRow::default()
     };
     for run in &runs[..2] {
         let rows = RunRows {

@@ -91,11 +91,7 @@ impl Case {
                 train_samples: SAMPLES as u32,
                 kept_samples: positions.len() as u32,
                 selected: SelectionRow::bits(positions, SAMPLES as usize),
-                score_mean: None,
-                score_std: None,
-                score_min: None,
-                score_median: None,
-                score_max: None,
+                ..SelectionRow::default()
             };
             self.history.selections.extend(sets.iter().map(set));
         }
