@@ -339,7 +339,6 @@ pub(crate) fn read(path: &Path) -> Result<(Scored, ScoreRow)> {
         dataset_checksum: first.dataset_checksum.clone(),
         scorer: first.scorer.clone(),
         variant: first.variant.clone(),
-        spec_hash: first.spec_hash.clone(),
         samples: rows.iter().map(|row| row.sample).collect(),
         scores: rows.iter().map(|row| row.score).collect(),
     };
