@@ -43,7 +43,7 @@ pub mod figures;
 mod files;
 pub mod gallery;
 #[cfg(test)]
-#[path = "../tests/made_up/mod.rs"]
+#[path = "../tests/report/made_up/mod.rs"]
 mod made_up;
 mod plot;
 mod published;

@@ -1,11 +1,10 @@
 //! Tables of hand-made runs with numbers worked out by hand: accuracies beside published ones, costs, and the scoreboard.
 
-mod made_up;
-
 use std::fs;
 
 use dynaprune_report::{EpochRow, Error, FigureFiles, FigureInput, History, Planned, RunRow, SelectionRow};
-use made_up::Grid;
+
+use crate::made_up::{self, Grid};
 
 /// Samples of the training set.
 const SAMPLES: u64 = 100;

@@ -1,8 +1,6 @@
 //! `runs.parquet`, `epochs.parquet` and the files of scores: what is written is read back, and every other file is refused
 //! with a reason.
 
-mod made_up;
-
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +8,8 @@ use dynaprune_report::{
     EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow,
 };
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
+
+use crate::made_up;
 
 fn results(folder: &Path) -> Results {
     Results::new(folder, "laptop")
