@@ -38,6 +38,7 @@
 #[cfg(test)]
 extern crate self as dynaprune_report;
 
+pub mod csv;
 mod error;
 pub mod figures;
 mod files;
