@@ -32,9 +32,6 @@ const WAIT: Duration = Duration::from_millis(100);
 /// and at most; each wait is half as long again as the one before.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// A file in the making that is so old has been left by a process that died.
-const AGE: Duration = Duration::from_secs(3600);
-
 /// How runs are made.
 pub(crate) struct Settings<'a> {
     /// Whether runs that failed before are tried again.
@@ -560,7 +557,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
     // Taking it over and giving it up removes it.
     gone.for_each(|(id, _)| drop(leases.claim(&id)));
     for folder in ["leases", "failed", "scores", "scores/runs"] {
-        dynaprune_files::sweep(&results.folder().join(folder), AGE);
+        dynaprune_files::sweep(&results.folder().join(folder));
     }
     let checkpoints = results.folder().join("checkpoints");
     for folder in checkpoints
@@ -570,7 +567,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .flatten()
         .map(|entry| entry.path())
     {
-        dynaprune_files::sweep(&folder, AGE);
+        dynaprune_files::sweep(&folder);
         let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let measured = |identity: String| specs_of(&identity).all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {
