@@ -2,7 +2,7 @@
 
 use crate::catalog::scorer_label;
 use crate::plan::operations;
-use crate::rows::Provenance;
+use crate::rows::{Provenance, now};
 use anyhow::{Result, anyhow, bail};
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{ScoreRow, ScoringRunRow};
@@ -12,7 +12,6 @@ use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, TableId, Value};
 use dynaprune_train::{Measured, Scores, training_samples};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The split whose samples are scored.
 pub(crate) const SPLIT: &str = "train";
@@ -402,8 +401,4 @@ pub(crate) fn label(row: &ScoreRow) -> String {
         Err(_) if row.variant.is_empty() => row.scorer.clone(),
         Err(_) => format!("{} {}", row.scorer, row.variant),
     }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -213,7 +213,7 @@ impl<'a> Sweep<'a> {
         // Measurements of one training run are made together, or one process after the other.
         let lease = match self.leases.claim(&scoring_claim(first))? {
             Claim::Ours(lease) => lease,
-            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+            Claim::Held(holder) => return Ok(Attempt::Held(holder.to_string())),
         };
         self.forget_failure(&id)?;
         look_anew(&self.results.folder().join("scores/runs"));
@@ -255,7 +255,7 @@ impl<'a> Sweep<'a> {
         };
         let by = keeper.made();
         for (measurement, measured) in missing.iter().zip(&measured) {
-            self.store.keep(measurement, measured, dataset, &by)?;
+            self.store.keep(measurement, measured, dataset, by)?;
         }
         let watch = keeper.close();
         self.failures.forget(&id)?;
@@ -325,7 +325,7 @@ impl<'a> Sweep<'a> {
         }
         let lease = match self.leases.claim(&run.id)? {
             Claim::Ours(lease) => lease,
-            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+            Claim::Held(holder) => return Ok(Attempt::Held(holder.to_string())),
         };
         // It may have been finished between the two looks.
         look_anew(&self.results.folder().join("cells"));
@@ -388,7 +388,7 @@ impl<'a> Sweep<'a> {
                 return self.ended_without_result(&run.id, &label, &reason, stopped, watch, &lease);
             }
         };
-        let rows = rows(cell, &run.method, &record, &keeper.made());
+        let rows = rows(cell, &run.method, &record, keeper.made());
         // A cell that lacks what this version records is replaced; a damaged one is set aside.
         if self.results.cell(&run.id)?.is_some() && !self.is_stored(run)? {
             self.results.replace(&rows)?;

@@ -62,7 +62,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     };
     let lease = match Leases::new(results.folder()).claim_patiently(&name, stop, tell)? {
         Claim::Ours(lease) => lease,
-        Claim::Held(by) => return Err(anyhow!("process {} on {} does the same", by.pid, by.host)),
+        Claim::Held(by) => return Err(anyhow!("{by} does the same")),
     };
     let mut progress = Progress::new(1, work, args.quiet);
     let label = format!(
@@ -80,7 +80,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
         Err(Error::Stopped { .. }) if keeper.stops() => return Err(Stopped.into()),
         record => record?,
     };
-    let again = rows(&cell, &row.method_label, &record, &keeper.made());
+    let again = rows(&cell, &row.method_label, &record, keeper.made());
     let watch = keeper.close();
     progress.end(watch, "made again", record.total_seconds);
     progress.close();
