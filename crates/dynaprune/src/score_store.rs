@@ -10,7 +10,8 @@ use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
 use dynaprune_scorers::{MeanOverRuns, ScoreTable};
 use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, TableId, Value};
 use dynaprune_train::{Measured, Scores, training_samples};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The split whose samples are scored.
@@ -382,6 +383,23 @@ pub(crate) fn identify(path: &Path) -> Result<TableId> {
         label: format!("{} ({stem})", label(&row)),
         hash: blake3::hash(&bytes).to_hex().to_string(),
     })
+}
+
+/// The score tables that a recipe names by file, by what is in them.
+#[derive(Default)]
+pub(crate) struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
+
+impl ScoreFiles {
+    pub(crate) fn identify(&self, path: &Path) -> Result<TableId, String> {
+        let id = identify(path).map_err(|error| format!("{error:#}"))?;
+        self.0.borrow_mut().insert(id.hash.clone(), path.to_owned());
+        Ok(id)
+    }
+
+    pub(crate) fn path(&self, id: &TableId) -> Result<PathBuf> {
+        let found = self.0.borrow().get(&id.hash).cloned();
+        found.ok_or_else(|| anyhow!("no file of scores with the hash {}", id.hash))
+    }
 }
 
 /// What a table cost, for people: `62.1 s and 1.20 TFLOP of scoring on cpu`.

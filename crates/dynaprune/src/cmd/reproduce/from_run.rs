@@ -1,6 +1,6 @@
 //! `reproduce --from-run`: a recorded run once more, and whether it gives the same numbers.
 
-use crate::cmd::reproduce::Args;
+use super::Args;
 use crate::cmd::runs::{Where, find};
 use crate::counts;
 use crate::failure::Stopped;
@@ -25,7 +25,7 @@ use std::fmt::Display;
 ///
 /// # Errors
 /// If there is no such run, it cannot be made, or gives other numbers.
-pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, stop: &Stop) -> Result<()> {
+pub(super) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, stop: &Stop) -> Result<()> {
     let (results, row) = find(id, place)?;
     let recorded = results
         .run(&row.run_id)?
