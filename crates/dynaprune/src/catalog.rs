@@ -24,7 +24,6 @@ pub(crate) fn catalog() -> Catalog {
 /// A method's options as the selectors take them.
 pub(crate) fn method_options(choice: &Choice) -> selectors::Options {
     let value = |value: &Value| match value {
-        Value::Bool(value) => selectors::Value::Bool(*value),
         Value::Int(value) => selectors::Value::Int(*value),
         Value::Float(value) => selectors::Value::Float(*value),
         Value::Text(value) => selectors::Value::Text(value.clone()),
@@ -56,7 +55,7 @@ pub(crate) fn scorer_label(choice: &Choice) -> String {
     let options = scorers::scorer(&choice.name).map_or(&[][..], |info| info.options);
     for option in options.iter().filter(|option| option.name != "epoch") {
         let usual = match option.kind {
-            scorers::OptionKind::Word(words) => words.first().map(|word| Value::Text(word.word.to_owned())),
+            scorers::OptionKind::Word(words) => words.first().map(|&word| Value::Text(word.to_owned())),
             scorers::OptionKind::Number { default: usual, .. }
             | scorers::OptionKind::Protocol { original: usual, .. } => Some(Value::Int(i64::from(usual))),
         };
@@ -77,11 +76,11 @@ fn scorer(info: &ScorerInfo) -> Entry {
         name: option.name.to_owned(),
         kind: match option.kind {
             scorers::OptionKind::Word(words) => OptionKind::Choice {
-                default: words.first().map_or_else(String::new, |word| word.word.to_owned()),
-                allowed: words.iter().map(|word| word.word.to_owned()).collect(),
+                default: words.first().map_or_else(String::new, |&word| word.to_owned()),
+                allowed: words.iter().map(|&word| word.to_owned()).collect(),
             },
             scorers::OptionKind::Number { default, min } => OptionKind::Int {
-                default: Some(i64::from(default)),
+                default: i64::from(default),
                 min: i64::from(min),
                 max: most,
             },
@@ -105,16 +104,8 @@ fn scorer(info: &ScorerInfo) -> Entry {
 
 fn dataset(info: &DatasetInfo) -> DatasetEntry {
     let kind = |kind| match kind {
-        datasets::OptionKind::Int { default, min, max } => OptionKind::Int {
-            default: Some(default),
-            min,
-            max,
-        },
-        datasets::OptionKind::Float { default, min, max } => OptionKind::Float {
-            default: Some(default),
-            min,
-            max,
-        },
+        datasets::OptionKind::Int { default, min, max } => OptionKind::Int { default, min, max },
+        datasets::OptionKind::Float { default, min, max } => OptionKind::Float { default, min, max },
     };
     let options = info.options.iter().map(|option| OptionSpec {
         name: option.name.to_owned(),
@@ -136,7 +127,7 @@ fn model(info: &ModelInfo) -> Entry {
     let width = OptionSpec {
         name: "width".to_owned(),
         kind: OptionKind::Int {
-            default: i64::try_from(info.default_width).ok(),
+            default: info.default_width as i64,
             min: 1,
             max: MAX_WIDTH,
         },
@@ -187,17 +178,7 @@ fn full_short() -> MethodEntry {
 
 fn method_option(kind: selectors::OptionKind) -> OptionKind {
     match kind {
-        selectors::OptionKind::Float { default, min, max } => OptionKind::Float {
-            default: Some(default),
-            min,
-            max,
-        },
-        selectors::OptionKind::Int { default, min, max } => OptionKind::Int {
-            default: Some(default),
-            min,
-            max,
-        },
-        selectors::OptionKind::Bool { default } => OptionKind::Bool { default },
+        selectors::OptionKind::Float { default, min, max } => OptionKind::Float { default, min, max },
         selectors::OptionKind::Choice { default, allowed } => OptionKind::Choice {
             default: default.to_owned(),
             allowed: allowed.iter().map(|&word| word.to_owned()).collect(),

@@ -14,14 +14,14 @@ use dynaprune_train::training_samples;
 /// # Errors
 /// If none of its kept sets are recorded.
 pub(crate) fn of(of: &Cell, dataset: &Dataset, result: &RunRows) -> Result<Option<Scored>> {
-    let id = of.id().to_string();
     let Some(run) = result.runs.first().filter(|run| !run.diverged) else {
         return Ok(None);
     };
     let sets: Vec<&SelectionRow> = result.selections.iter().collect();
     if sets.is_empty() {
         return Err(anyhow!(
-            "expected the kept sets of run {id} ({}), found none",
+            "expected the kept sets of run {} ({}), found none",
+            of.id(),
             of.label()
         ));
     }
@@ -33,7 +33,6 @@ pub(crate) fn of(of: &Cell, dataset: &Dataset, result: &RunRows) -> Result<Optio
             dataset_checksum: dataset.checksum.clone(),
             scorer: "selection-counts".to_owned(),
             variant: String::new(),
-            spec_hash: id,
             samples: training_samples(of, dataset)?,
             scores: counts.iter().map(|&count| count as f32).collect(),
         },

@@ -1,12 +1,12 @@
 //! Runs that failed: `failed/<id>.json` keeps the error, so that the run is not tried again until it is asked for.
 
+use crate::rows::now;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The failed runs of a profile.
 pub(crate) struct Failures {
@@ -71,7 +71,7 @@ impl Failures {
         let failure = Failure {
             run: run.to_owned(),
             error: error.to_owned(),
-            at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            at: now(),
             code_version: env!("DYNAPRUNE_CODE_VERSION").to_owned(),
             attempts: self.of(id).map_or(0, |before| before.attempts) + 1,
         };

@@ -206,7 +206,6 @@ fn setting(value: &Value) -> Setting {
     match value {
         Value::Int(number) => Setting::Number(*number as f64),
         Value::Float(number) => Setting::Number(*number),
-        Value::Bool(truth) => Setting::Word(truth.to_string()),
         Value::Text(word) => Setting::Word(word.clone()),
     }
 }

@@ -2,12 +2,11 @@
 
 use crate::lease::Lease;
 use crate::progress::{Progress, RunWatch};
-use crate::rows::{Maker, Provenance};
+use crate::rows::Provenance;
 use crate::signals::Stop;
 use dynaprune_datasets::Dataset;
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{EpochRecord, Error, Scores, Snapshot, Watch};
-use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Without another wish a checkpoint is kept at the end of an epoch if the last one is so old.
@@ -21,16 +20,10 @@ pub(crate) struct Keeper<'a> {
     every: Option<u32>,
     stop: &'a Stop,
     lease: &'a Lease,
-    made: Made,
+    /// Who has made the run so far, and since when.
+    made: Provenance,
     last: Instant,
     was_asked: bool,
-}
-
-/// Who has made a run so far, and since when: what is kept with a checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Made {
-    started_at: String,
-    by: Vec<Maker>,
 }
 
 /// What a state must be of to be gone on from: these specs, the same data, and the same scores made before training.
@@ -69,10 +62,7 @@ impl<'a> Keeper<'a> {
             every,
             stop,
             lease,
-            made: Made {
-                started_at: by.started_at.clone(),
-                by: by.makers.clone(),
-            },
+            made: by.clone(),
             last: Instant::now(),
             was_asked: false,
         }
@@ -90,11 +80,8 @@ impl<'a> Keeper<'a> {
     }
 
     /// All who had a part in the run.
-    pub(crate) fn made(&self) -> Provenance {
-        Provenance {
-            started_at: self.made.started_at.clone(),
-            makers: self.made.by.clone(),
-        }
+    pub(crate) fn made(&self) -> &Provenance {
+        &self.made
     }
 }
 
@@ -110,13 +97,11 @@ impl Watch for Keeper<'_> {
         let progress = self.progress;
         let tell = |error: &Error| progress.note(&format!("{error}; the one before it is used, if there is one"));
         let checkpoint = self.checkpoints.newest(tell)?;
-        if let Ok(before) = serde_json::from_str::<Made>(&checkpoint.note) {
-            self.made.started_at = before.started_at;
-            let now = std::mem::take(&mut self.made.by);
-            self.made.by = before.by;
-            for maker in now {
-                if !self.made.by.contains(&maker) {
-                    self.made.by.push(maker);
+        if let Ok(before) = serde_json::from_str(&checkpoint.note) {
+            let now = std::mem::replace(&mut self.made, before);
+            for maker in now.makers {
+                if !self.made.makers.contains(&maker) {
+                    self.made.makers.push(maker);
                 }
             }
         }

@@ -8,6 +8,7 @@ use crate::signals::Stop;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -208,15 +209,20 @@ impl Holder {
 
     /// That it is waited for, for people.
     pub(crate) fn awaited(&self) -> String {
-        let (pid, host) = (self.pid, &self.host);
         let seconds = PATIENCE.as_secs();
-        format!("it is claimed by process {pid} on {host}: waiting for a sign of life, {seconds} seconds at most")
+        format!("it is claimed by {self}: waiting for a sign of life, {seconds} seconds at most")
     }
 
     /// Whether the process is known to be gone; one on another machine is not.
     pub(crate) fn is_gone(&self) -> bool {
         let me = Self::me();
         !me.machine.is_empty() && self.machine == me.machine && is_over(&stat(self.pid), self.started)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} on {}", self.pid, self.host)
     }
 }
 

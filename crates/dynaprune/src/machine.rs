@@ -1,13 +1,24 @@
 //! What this machine is.
 
-use crate::cmd::reproduce::Device;
 use crate::failure::BadInput;
 use anyhow::Result;
+use clap::ValueEnum;
 use dynaprune_ops::simd::Level;
 use dynaprune_spec::Precision;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::process::Command;
+
+/// What is asked to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Device {
+    /// CUDA if the program and the machine have it, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU; an error if there is none.
+    Cuda,
+}
 
 /// What runs are computed on.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use anyhow::Result;
 use dynaprune_report::{Results, RunRow, RunRows};
 use dynaprune_selectors::Family;
 use dynaprune_spec::{Cell, Measurement, Profile, ScoreSpec, StaticScores};
+use indicatif::HumanCount;
 use std::collections::BTreeSet;
 
 /// A run that a recipe needs.
@@ -181,7 +182,7 @@ impl Plan {
         for (id, label, state, Work { samples, flops }) in &lines {
             println!(
                 "{id:<16}  {label:<width$}  {state:<5}  {:>13} samples  {:>10}",
-                thousands(*samples),
+                HumanCount(*samples).to_string(),
                 operations(*flops)
             );
         }
@@ -192,7 +193,7 @@ impl Plan {
             self.runs.len(),
             self.runs.len() - to_do,
             self.scoring_to_do(),
-            thousands(samples),
+            HumanCount(samples),
             operations(flops)
         );
     }
@@ -245,19 +246,6 @@ fn lacks_selections(run: &RunRow, are_recorded: bool) -> bool {
     !are_recorded && !run.diverged && is_dynamic()
 }
 
-/// `12,500`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `1.24 TFLOP`: a count of operations, not a speed.
 pub(crate) fn operations(flops: f64) -> String {
     let units = ["MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"];
@@ -273,14 +261,6 @@ pub(crate) fn operations(flops: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        let groups = [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")];
-        for (number, text) in groups {
-            assert_eq!(thousands(number), text);
-        }
-    }
 
     #[test]
     fn operations_have_a_unit() {

@@ -1,15 +1,14 @@
 //! Which profile to run a recipe in.
 
-use crate::cmd::reproduce::Device;
 use crate::failure::BadInput;
 use crate::library::Library;
-use crate::machine;
+use crate::machine::{self, Device};
 use crate::workspace::{Workspace, spec_file, spec_names};
 use anyhow::Result;
 use dynaprune_spec::{Catalog, Precision, Profile, Recipe};
 
-/// From the largest to the smallest.
-const LADDER: &[&str] = &["paper", "fast", "laptop", "smoke"];
+/// The profiles at which every recipe can be made, from the largest to the smallest.
+pub(crate) const LADDER: &[&str] = &["paper", "fast", "laptop", "smoke"];
 
 /// A profile, and why it was taken if nobody asked for it.
 pub(crate) struct Chosen {

@@ -8,12 +8,13 @@ use dynaprune_train::RunRecord;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
-/// What made a run, besides its cell.
-#[derive(Clone, Debug)]
+/// What made a run, besides its cell: it is also kept with a checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Provenance {
     /// When it began, UTC, ISO 8601.
     pub(crate) started_at: String,
     /// Those who had a part in it, in order: several if it was stopped and went on elsewhere.
+    #[serde(rename = "by")]
     pub(crate) makers: Vec<Maker>,
 }
 
@@ -91,7 +92,8 @@ impl Provenance {
     }
 }
 
-fn now() -> String {
+/// The time, as results have it: UTC, ISO 8601.
+pub(crate) fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 

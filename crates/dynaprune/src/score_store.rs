@@ -2,7 +2,7 @@
 
 use crate::catalog::scorer_label;
 use crate::plan::operations;
-use crate::rows::Provenance;
+use crate::rows::{Provenance, now};
 use anyhow::{Result, anyhow, bail};
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{ScoreRow, ScoringRunRow};
@@ -10,9 +10,9 @@ use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
 use dynaprune_scorers::{MeanOverRuns, ScoreTable};
 use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, TableId, Value};
 use dynaprune_train::{Measured, Scores, training_samples};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The split whose samples are scored.
 pub(crate) const SPLIT: &str = "train";
@@ -339,7 +339,6 @@ pub(crate) fn read(path: &Path) -> Result<(Scored, ScoreRow)> {
         dataset_checksum: first.dataset_checksum.clone(),
         scorer: first.scorer.clone(),
         variant: first.variant.clone(),
-        spec_hash: first.spec_hash.clone(),
         samples: rows.iter().map(|row| row.sample).collect(),
         scores: rows.iter().map(|row| row.score).collect(),
     };
@@ -386,6 +385,23 @@ pub(crate) fn identify(path: &Path) -> Result<TableId> {
     })
 }
 
+/// The score tables that a recipe names by file, by what is in them.
+#[derive(Default)]
+pub(crate) struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
+
+impl ScoreFiles {
+    pub(crate) fn identify(&self, path: &Path) -> Result<TableId, String> {
+        let id = identify(path).map_err(|error| format!("{error:#}"))?;
+        self.0.borrow_mut().insert(id.hash.clone(), path.to_owned());
+        Ok(id)
+    }
+
+    pub(crate) fn path(&self, id: &TableId) -> Result<PathBuf> {
+        let found = self.0.borrow().get(&id.hash).cloned();
+        found.ok_or_else(|| anyhow!("no file of scores with the hash {}", id.hash))
+    }
+}
+
 /// What a table cost, for people: `62.1 s and 1.20 TFLOP of scoring on cpu`.
 pub(crate) fn cost(scored: &Scored, row: &ScoreRow) -> String {
     let flops = operations(scored.flops);
@@ -403,8 +419,4 @@ pub(crate) fn label(row: &ScoreRow) -> String {
         Err(_) if row.variant.is_empty() => row.scorer.clone(),
         Err(_) => format!("{} {}", row.scorer, row.variant),
     }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -32,9 +32,6 @@ const WAIT: Duration = Duration::from_millis(100);
 /// and at most; each wait is half as long again as the one before.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// A file in the making that is so old has been left by a process that died.
-const AGE: Duration = Duration::from_secs(3600);
-
 /// How runs are made.
 pub(crate) struct Settings<'a> {
     /// Whether runs that failed before are tried again.
@@ -216,7 +213,7 @@ impl<'a> Sweep<'a> {
         // Measurements of one training run are made together, or one process after the other.
         let lease = match self.leases.claim(&scoring_claim(first))? {
             Claim::Ours(lease) => lease,
-            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+            Claim::Held(holder) => return Ok(Attempt::Held(holder.to_string())),
         };
         self.forget_failure(&id)?;
         look_anew(&self.results.folder().join("scores/runs"));
@@ -258,7 +255,7 @@ impl<'a> Sweep<'a> {
         };
         let by = keeper.made();
         for (measurement, measured) in missing.iter().zip(&measured) {
-            self.store.keep(measurement, measured, dataset, &by)?;
+            self.store.keep(measurement, measured, dataset, by)?;
         }
         let watch = keeper.close();
         self.failures.forget(&id)?;
@@ -328,7 +325,7 @@ impl<'a> Sweep<'a> {
         }
         let lease = match self.leases.claim(&run.id)? {
             Claim::Ours(lease) => lease,
-            Claim::Held(holder) => return Ok(Attempt::Held(format!("process {} on {}", holder.pid, holder.host))),
+            Claim::Held(holder) => return Ok(Attempt::Held(holder.to_string())),
         };
         // It may have been finished between the two looks.
         look_anew(&self.results.folder().join("cells"));
@@ -391,7 +388,7 @@ impl<'a> Sweep<'a> {
                 return self.ended_without_result(&run.id, &label, &reason, stopped, watch, &lease);
             }
         };
-        let rows = rows(cell, &run.method, &record, &keeper.made());
+        let rows = rows(cell, &run.method, &record, keeper.made());
         // A cell that lacks what this version records is replaced; a damaged one is set aside.
         if self.results.cell(&run.id)?.is_some() && !self.is_stored(run)? {
             self.results.replace(&rows)?;
@@ -560,7 +557,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
     // Taking it over and giving it up removes it.
     gone.for_each(|(id, _)| drop(leases.claim(&id)));
     for folder in ["leases", "failed", "scores", "scores/runs"] {
-        dynaprune_files::sweep(&results.folder().join(folder), AGE);
+        dynaprune_files::sweep(&results.folder().join(folder));
     }
     let checkpoints = results.folder().join("checkpoints");
     for folder in checkpoints
@@ -570,7 +567,7 @@ pub(crate) fn tidy(results: &Results, store: &ScoreStore) {
         .flatten()
         .map(|entry| entry.path())
     {
-        dynaprune_files::sweep(&folder, AGE);
+        dynaprune_files::sweep(&folder);
         let id = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let measured = |identity: String| specs_of(&identity).all(|measurement| store.has_run_of(measurement));
         let is_finished = match id.starts_with("scoring-") {

@@ -2,6 +2,7 @@
 
 use crate::failure::BadInput;
 use anyhow::Result;
+use dynaprune_spec::{Catalog, Recipe};
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const RECIPE_SCHEMA: &str = "recipe.schema.json";
 /// That of profiles, in theirs.
 const PROFILE_SCHEMA: &str = "profile.schema.json";
+
+/// The name that stands for all recipes.
+pub(crate) const ALL: &str = "all";
 
 /// The folder with the recipes, and by default with data, results and docs.
 #[derive(Clone, Debug)]
@@ -47,6 +51,16 @@ impl Workspace {
     /// The folder of the recipes.
     pub(crate) fn experiments(&self) -> PathBuf {
         self.root.join("experiments")
+    }
+
+    /// All recipes, figures first.
+    ///
+    /// # Errors
+    /// If one of them is wrong.
+    pub(crate) fn recipes(&self, catalog: &Catalog) -> Result<Vec<Recipe>> {
+        let folder = self.experiments();
+        let load = |name: String| Ok(Recipe::load(&folder.join(format!("{name}.toml")), catalog)?);
+        spec_names(&folder).into_iter().map(load).collect()
     }
 
     /// The folder of the profiles.

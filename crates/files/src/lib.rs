@@ -47,9 +47,13 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Removes files in the making from `folder` that nobody has touched for `age`: their makers are dead. What cannot be
+/// Removes files in the making from `folder` that nobody has touched for an hour: their makers are dead. What cannot be
 /// removed stays. Ages are taken by the file system's own clock, that of a new file in the folder.
-pub fn sweep(folder: &Path, age: Duration) {
+pub fn sweep(folder: &Path) {
+    sweep_older(folder, Duration::from_secs(3600));
+}
+
+fn sweep_older(folder: &Path, age: Duration) {
     let modified = |metadata: io::Result<fs::Metadata>| metadata.and_then(|metadata| metadata.modified()).ok();
     let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(TEMPORARY);
     let entries = folder.read_dir().into_iter().flatten().flatten();
@@ -185,9 +189,9 @@ mod tests {
         let left = folder.path().join(format!("{TEMPORARY}left"));
         fs::write(&left, b"half").unwrap();
         fs::write(folder.path().join("file"), b"whole").unwrap();
-        sweep(folder.path(), Duration::from_secs(3600));
+        sweep(folder.path());
         assert!(left.exists(), "its writer may live");
-        sweep(folder.path(), Duration::ZERO);
+        sweep_older(folder.path(), Duration::ZERO);
         assert!(!left.exists() && folder.path().join("file").exists());
     }
 }

@@ -9,8 +9,6 @@ use crate::{cnn, resnet, resnet9};
 pub struct ModelInfo {
     /// Its name in specs, results and plots.
     pub name: &'static str,
-    /// One line on what it is.
-    pub summary: &'static str,
     /// Channels of the first stage unless the spec says otherwise.
     pub default_width: usize,
     /// Describes the network for an input and a width.
@@ -21,43 +19,36 @@ pub struct ModelInfo {
 pub const MODELS: &[ModelInfo] = &[
     ModelInfo {
         name: "cnn",
-        summary: "three convolutions, for 8 x 8 digits",
         default_width: 16,
         build: cnn::cnn,
     },
     ModelInfo {
         name: "resnet8",
-        summary: "ResNet-8 (16-32-64)",
         default_width: 16,
         build: resnet::resnet8,
     },
     ModelInfo {
         name: "resnet9",
-        summary: "ResNet-9 (D. Page)",
         default_width: 64,
         build: resnet9::resnet9,
     },
     ModelInfo {
         name: "resnet18",
-        summary: "ResNet-18, CIFAR stem",
         default_width: 64,
         build: resnet::resnet18,
     },
     ModelInfo {
         name: "resnet20",
-        summary: "ResNet-20 (16-32-64)",
         default_width: 16,
         build: resnet::resnet20,
     },
     ModelInfo {
         name: "resnet34",
-        summary: "ResNet-34, CIFAR stem",
         default_width: 64,
         build: resnet::resnet34,
     },
     ModelInfo {
         name: "resnet50",
-        summary: "ResNet-50, CIFAR stem",
         default_width: 64,
         build: resnet::resnet50,
     },

@@ -37,7 +37,7 @@ impl MaxPool {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
-        on_gpu!(x => cuda::pool::maxima(x, &self.on_gpu(dims), y));
+        on_gpu!(x => cuda::pool::maxima(x, &gpu_windows(self.size, self.stride, dims), y));
         with!([y] [x] self.maxima(x, &dims, y))
     }
 
@@ -48,7 +48,7 @@ impl MaxPool {
     pub fn backward(self, x: &Tensor, dy: &Tensor, dx: &Tensor) -> Result<()> {
         let dims = self.checked(x, dy)?;
         self.checked(dx, dy)?;
-        on_gpu!(x => cuda::pool::spread_maxima(x, dy, &self.on_gpu(dims), dx));
+        on_gpu!(x => cuda::pool::spread_maxima(x, dy, &gpu_windows(self.size, self.stride, dims), dx));
         with!([dx] [x, dy] self.spread(x, dy, &dims, dx))
     }
 
@@ -61,21 +61,7 @@ impl MaxPool {
     }
 
     fn checked(self, x: &Tensor, y: &Tensor) -> Result<[usize; 4]> {
-        let shape = self.output_shape(x.dims())?;
-        if y.dims() != shape {
-            bail!("max pool: expected an output {shape:?}, found {:?}", y.dims())
-        }
-        let (n, h, w, c) = x.dims4()?;
-        Ok([n, h, w, c])
-    }
-
-    #[cfg(feature = "cuda")]
-    fn on_gpu(self, dims: [usize; 4]) -> Windows {
-        Windows {
-            dims,
-            size: self.size,
-            stride: self.stride,
-        }
+        checked("max pool", self.output_shape(x.dims())?, x, y)
     }
 
     fn maxima(self, x: &[f32], dims: &[usize; 4], y: &mut [f32]) {
@@ -171,7 +157,11 @@ impl CustomOp1 for MaxPool {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let shape = self.output_shape(layout.dims())?;
         let (n, h, w, c) = layout.shape().dims4()?;
-        let y = cuda::pool::forward_of_storage("max_pool", (x, layout), &self.on_gpu([n, h, w, c]))?;
+        let y = cuda::pool::forward_of_storage(
+            "max_pool",
+            (x, layout),
+            &gpu_windows(self.size, self.stride, [n, h, w, c]),
+        )?;
         Ok((y, Shape::from(shape.to_vec())))
     }
 
@@ -206,7 +196,7 @@ impl MeanPool {
     /// If the shapes do not fit, or a tensor is not a contiguous f32 tensor (on a GPU, bf16 is another).
     pub fn forward(self, x: &Tensor, y: &Tensor) -> Result<()> {
         let dims = self.checked(x, y)?;
-        on_gpu!(x => cuda::pool::means(x, &self.on_gpu(dims), y));
+        on_gpu!(x => cuda::pool::means(x, &gpu_windows(self.size, self.stride, dims), y));
         with!([y] [x] self.means(x, dims, y))
     }
 
@@ -216,7 +206,7 @@ impl MeanPool {
     /// As [`Self::forward`].
     pub fn backward(self, dy: &Tensor, dx: &Tensor) -> Result<()> {
         let dims = self.checked(dx, dy)?;
-        on_gpu!(dy => cuda::pool::spread_means(dy, &self.on_gpu(dims), dx));
+        on_gpu!(dy => cuda::pool::spread_means(dy, &gpu_windows(self.size, self.stride, dims), dx));
         let [n, h, w, c] = dims;
         with!([dx] [dy] {
             let images = dx.par_chunks_mut(h * w * c).zip(dy.par_chunks(dy.len() / n));
@@ -233,21 +223,7 @@ impl MeanPool {
     }
 
     fn checked(self, x: &Tensor, y: &Tensor) -> Result<[usize; 4]> {
-        let shape = self.output_shape(x.dims())?;
-        if y.dims() != shape {
-            bail!("mean pool: expected an output {shape:?}, found {:?}", y.dims())
-        }
-        let (n, h, w, c) = x.dims4()?;
-        Ok([n, h, w, c])
-    }
-
-    #[cfg(feature = "cuda")]
-    fn on_gpu(self, dims: [usize; 4]) -> Windows {
-        Windows {
-            dims,
-            size: self.size,
-            stride: self.stride,
-        }
+        checked("mean pool", self.output_shape(x.dims())?, x, y)
     }
 
     fn means(self, x: &[f32], dims: [usize; 4], y: &mut [f32]) {
@@ -319,7 +295,11 @@ impl CustomOp1 for MeanPool {
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
         let shape = self.output_shape(layout.dims())?;
         let (n, h, w, c) = layout.shape().dims4()?;
-        let y = cuda::pool::forward_of_storage("mean_pool", (x, layout), &self.on_gpu([n, h, w, c]))?;
+        let y = cuda::pool::forward_of_storage(
+            "mean_pool",
+            (x, layout),
+            &gpu_windows(self.size, self.stride, [n, h, w, c]),
+        )?;
         Ok((y, Shape::from(shape.to_vec())))
     }
 
@@ -338,6 +318,19 @@ fn windows(name: &str, size: usize, stride: usize, x: &[usize]) -> Result<[usize
         }
         _ => bail!("{name}: no windows of {size} with stride {stride} in {x:?}"),
     }
+}
+
+/// The input's dimensions, if the output is of that shape.
+fn checked(name: &str, shape: [usize; 4], x: &Tensor, y: &Tensor) -> Result<[usize; 4]> {
+    if y.dims() != shape {
+        bail!("{name}: expected an output {shape:?}, found {:?}", y.dims())
+    }
+    Ok(x.dims4()?.into())
+}
+
+#[cfg(feature = "cuda")]
+fn gpu_windows(size: usize, stride: usize, dims: [usize; 4]) -> Windows {
+    Windows { dims, size, stride }
 }
 
 /// The mean over the image: [n, h, w, c] to [n, c].

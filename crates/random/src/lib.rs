@@ -18,6 +18,7 @@
 //! assert_ne!(order, Stream::new(7, SHUFFLE, 1).permutation(5));
 //! ```
 #![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
@@ -69,13 +70,8 @@ impl Stream {
     #[must_use]
     pub fn at(seed: u64, purpose: Purpose, step: u64, sample: u64) -> Self {
         let mut stream = Self::new(seed, purpose, step);
-        stream.seek_block(sample);
+        stream.0.set_word_pos(u128::from(sample) * BLOCK_WORDS);
         stream
-    }
-
-    /// Moves to the start of block `block`.
-    pub fn seek_block(&mut self, block: u64) {
-        self.0.set_word_pos(u128::from(block) * BLOCK_WORDS);
     }
 
     /// Moves to 64-bit word `index`: after it, [`Self::next_u64`] gives the word of that index.

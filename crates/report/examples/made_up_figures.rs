@@ -4,7 +4,7 @@
 //! cargo run --release -p dynaprune-report --example made_up_figures -- FOLDER
 //! ```
 
-#[path = "../tests/made_up/mod.rs"]
+#[path = "../tests/report/made_up/mod.rs"]
 mod made_up;
 
 use std::path::Path;

@@ -106,7 +106,7 @@ pub struct Planned {
 pub enum Setting {
     /// A number.
     Number(f64),
-    /// A word, or `true` or `false`.
+    /// A word.
     Word(String),
 }
 
@@ -124,8 +124,6 @@ impl std::fmt::Display for Setting {
 pub struct FigureKind {
     /// The name recipes use.
     pub name: &'static str,
-    /// What it shows, in a line.
-    pub summary: &'static str,
     /// How many settings of methods it draws against, [`FigureInput::axes`].
     pub axes: usize,
     /// Whether it reads [`FigureInput::history`].
@@ -165,14 +163,22 @@ struct Drawing {
 pub struct Rendered {
     kind: &'static str,
     stem: PathBuf,
-    title: String,
-    plain_title: String,
-    datasets: String,
-    claims: String,
-    claim: String,
-    findings: String,
-    command: String,
-    made: String,
+    /// The title, which names the data sets.
+    pub(crate) title: String,
+    /// The title without data sets.
+    pub(crate) plain_title: String,
+    /// The data sets that it shows: `CIFAR-10 and CIFAR-100`.
+    pub(crate) datasets: String,
+    /// The claims it bears on: `A3 A5`.
+    pub(crate) claims: String,
+    /// What it is to test.
+    pub(crate) claim: String,
+    /// What it shows, as Markdown; of a table, the table itself.
+    pub(crate) findings: String,
+    /// The command that makes it again.
+    pub(crate) command: String,
+    /// What its runs took, on what machine, by which version of the code.
+    pub(crate) made: String,
     missing: usize,
     sheet: Sheet,
 }
@@ -246,57 +252,8 @@ pub fn kind(name: &str) -> Result<&'static FigureKind, Error> {
 
 impl Rendered {
     /// The recipe's name: `fig1`.
-    #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.stem.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-    }
-
-    /// The title, which names the data sets.
-    #[must_use]
-    pub fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// The title without data sets.
-    #[must_use]
-    pub fn plain_title(&self) -> &str {
-        &self.plain_title
-    }
-
-    /// The data sets that it shows: `CIFAR-10 and CIFAR-100`.
-    #[must_use]
-    pub fn datasets(&self) -> &str {
-        &self.datasets
-    }
-
-    /// The claims it bears on: `A3 A5`.
-    #[must_use]
-    pub fn claims(&self) -> &str {
-        &self.claims
-    }
-
-    /// What it is to test.
-    #[must_use]
-    pub fn claim(&self) -> &str {
-        &self.claim
-    }
-
-    /// What it shows, as Markdown; of a table, the table itself.
-    #[must_use]
-    pub fn findings(&self) -> &str {
-        &self.findings
-    }
-
-    /// The command that makes it again.
-    #[must_use]
-    pub fn command(&self) -> &str {
-        &self.command
-    }
-
-    /// What its runs took, on what machine, by which version of the code.
-    #[must_use]
-    pub fn made(&self) -> &str {
-        &self.made
     }
 
     /// Planned runs without a result.
@@ -306,14 +263,12 @@ impl Rendered {
     }
 
     /// Whether it has no picture.
-    #[must_use]
-    pub fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.sheet.scene.is_none()
     }
 
     /// Whether it gives the verdict on every claim.
-    #[must_use]
-    pub fn is_scoreboard(&self) -> bool {
+    pub(crate) fn is_scoreboard(&self) -> bool {
         self.kind == scoreboard::KIND.name
     }
 

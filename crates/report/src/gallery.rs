@@ -66,25 +66,25 @@ impl ProfileGallery<'_> {
         text += &scale_note(self.profile, self.summary);
         for figure in self.figures {
             let id = figure.id();
-            let _ = writeln!(text, "## {id}: {}\n", figure.title());
-            let _ = writeln!(text, "**Claim.** {}\n", figure.claim());
-            let _ = writeln!(text, "{}\n", figure.made());
-            let findings = figure.findings();
+            let _ = writeln!(text, "## {id}: {}\n", figure.title);
+            let _ = writeln!(text, "**Claim.** {}\n", figure.claim);
+            let _ = writeln!(text, "{}\n", figure.made);
+            let findings = &figure.findings;
             if figure.is_table() {
                 let _ = writeln!(text, "{findings}\n\n[The page]({id}.md) says how to read it.\n");
             } else {
-                let _ = writeln!(text, "[![{}]({id}.png)]({id}.md)\n", figure.title());
+                let _ = writeln!(text, "[![{}]({id}.png)]({id}.md)\n", figure.title);
                 let _ = writeln!(
                     text,
                     "<details><summary>What it shows here</summary>\n\n{findings}\n\n</details>\n"
                 );
             }
-            let _ = writeln!(text, "```sh\n{}\n```\n", figure.command());
+            let _ = writeln!(text, "```sh\n{}\n```\n", figure.command);
         }
         for agreement in self.agreements {
-            let (name, title) = (agreement.name(), agreement.title());
+            let (name, title) = (agreement.name(), &agreement.title);
             let _ = writeln!(text, "## Scores: {title}\n\n[![{title}]({name}.png)]({name}.md)\n");
-            let _ = writeln!(text, "{}\n", agreement.findings());
+            let _ = writeln!(text, "{}\n", agreement.findings);
         }
         if !self.absent.is_empty() {
             text += "## Not made yet\n\n";
@@ -119,7 +119,7 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
     let mut rows: Vec<(&str, &str, &str)> = Vec::new();
     for figure in galleries.iter().flat_map(|gallery| gallery.figures) {
         if rows.iter().all(|(id, ..)| *id != figure.id()) {
-            rows.push((figure.id(), figure.plain_title(), figure.claims()));
+            rows.push((figure.id(), &figure.plain_title, &figure.claims));
         }
     }
     rows.sort_by_key(|(id, ..)| {
@@ -135,7 +135,7 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
             let Some(figure) = figure else {
                 return String::new();
             };
-            let page = format!("[{}](figures/{}/{id}.md)", figure.datasets(), gallery.profile);
+            let page = format!("[{}](figures/{}/{id}.md)", figure.datasets, gallery.profile);
             match figure.missing() {
                 0 => page,
                 missing => format!("{page}, {} missing", count(missing, "run")),
@@ -146,7 +146,7 @@ pub fn index(docs: &Path, galleries: &[ProfileGallery], others: &[(&str, &str)])
     }
     let agreements = galleries.iter().flat_map(|gallery| gallery.agreements);
     let agreements: BTreeMap<&str, &str> = agreements
-        .map(|agreement| (agreement.name(), agreement.title()))
+        .map(|agreement| (agreement.name(), agreement.title.as_str()))
         .collect();
     for (name, title) in agreements {
         let cell = |gallery: &ProfileGallery| {
@@ -202,12 +202,12 @@ pub fn results_section(galleries: &[ProfileGallery]) -> String {
         let first = pictures.clone().find(|figure| figure.id() == "fig1");
         let picture = first.or_else(|| pictures.next());
         if let Some(figure) = picture.filter(|_| index == 0) {
-            let (id, title) = (figure.id(), figure.title());
+            let (id, title) = (figure.id(), &figure.title);
             let _ = writeln!(text, "[![{title}]({folder}/{id}.png)]({folder}/{id}.md)\n");
         }
         if let Some(table) = gallery.figures.iter().find(|figure| figure.is_scoreboard()) {
             // Its page has the details; what is the same in all profiles is said once.
-            let board = table.findings().split("<details>").next().unwrap_or_default();
+            let board = table.findings.split("<details>").next().unwrap_or_default();
             let board = board.replace(&explanation, "");
             if let missing @ 1.. = table.missing() {
                 let _ = writeln!(

@@ -16,12 +16,8 @@
 //!     run_id: format!("{seed:016x}"), profile: "mine".into(), dataset: "digits".into(), model: "cnn".into(),
 //!     method: "ucb".into(), method_label: "ucb".into(), pruned_fraction: 0.7, seed,
 //!     test_accuracy_last: accuracy, test_accuracy_best: accuracy,
-//! #   epochs: 1, steps: 1, samples_seen: 1, unique_samples_seen: 1, train_samples: 1, kept_samples: 1, test_samples: 1,
-//! #   parameters: 1, train_accuracy_last: 1.0, train_loss_last: 0.0, scoring_seconds: 0.0, selection_seconds: 0.0,
-//! #   training_seconds: 0.0, evaluation_seconds: 0.0, other_seconds: 0.0, total_seconds: 0.0, scoring_flops: 0.0,
-//! #   training_flops: 0.0, evaluation_flops: 0.0, diverged: false, device: String::new(), precision: "f32".into(),
-//! #   threads: 1, code_version: String::new(), started_at: String::new(), spec: String::new(),
 //!     // and the other columns
+//!     ..RunRow::default()
 //! };
 //! let results = Results::new(&folder, "mine");
 //! let runs = vec![run(0, 0.74), run(1, 0.72), run(2, 0.76)];
@@ -42,12 +38,13 @@
 #[cfg(test)]
 extern crate self as dynaprune_report;
 
+pub mod csv;
 mod error;
 pub mod figures;
 mod files;
 pub mod gallery;
 #[cfg(test)]
-#[path = "../tests/made_up/mod.rs"]
+#[path = "../tests/report/made_up/mod.rs"]
 mod made_up;
 mod plot;
 mod published;

@@ -5,7 +5,7 @@ use dynaprune_selectors::{Options, Setup, method};
 use crate::Error;
 use crate::error::{check_length, check_no_nan};
 
-/// Spearman's rank correlation of two scores: Pearson's correlation of their [`ranks`], in
+/// Spearman's rank correlation of two scores: Pearson's correlation of their ranks, in
 /// `[-1, 1]`. Infinite scores rank at their ends.
 ///
 /// # Errors
@@ -28,7 +28,7 @@ pub fn spearman(a: &[f32], b: &[f32]) -> Result<f64, Error> {
 ///
 /// # Errors
 /// [`Error::Nan`] names the first score that is NaN.
-pub fn ranks(scores: &[f32]) -> Result<Vec<f64>, Error> {
+fn ranks(scores: &[f32]) -> Result<Vec<f64>, Error> {
     check_no_nan(scores)?;
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -7,31 +7,22 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{EPOCH, Needs, OptionInfo, OptionKind, RUNS, ScorerInfo, WordInfo};
+use crate::registry::{EPOCH, Needs, OptionInfo, OptionKind, RUNS, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "el2n",
-    summary: "length of the error vector, softmax minus one-hot, early in training",
     needs: Needs::Probabilities,
     options: &[
         OptionInfo {
             name: "measured",
-            summary: "when in a run",
-            kind: OptionKind::Word(&[
-                WordInfo {
-                    word: "checkpoint",
-                    summary: "once, after `epoch` epochs, in evaluation mode and not augmented",
-                },
-                WordInfo {
-                    word: "training",
-                    summary: "the mean over the outputs of the training steps, augmented, from one epoch to another",
-                },
-            ]),
+            // Once, after `epoch` epochs, in evaluation mode and not augmented; or the mean over the outputs of the training
+            // steps, augmented, from one epoch to another.
+            kind: OptionKind::Word(&["checkpoint", "training"]),
             only_with: None,
         },
         OptionInfo {
             name: "from_epoch",
-            summary: "the first epoch of the mean, counted from 1",
+            // Counted from 1.
             kind: OptionKind::Number { default: 1, min: 1 },
             only_with: Some(("measured", "training")),
         },

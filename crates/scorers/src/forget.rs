@@ -8,50 +8,27 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{Needs, OptionInfo, OptionKind, ScorerInfo, WordInfo};
+use crate::registry::{Needs, OptionInfo, OptionKind, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "forget",
-    summary: "how often training lost the sample again after it had been classified correctly",
     needs: Needs::Correctness,
     options: &[
         OptionInfo {
             name: "counted_on",
-            summary: "the presentations that count",
-            kind: OptionKind::Word(&[
-                WordInfo {
-                    word: "training",
-                    summary: "those of the training steps, augmented, by the network that the step then changes",
-                },
-                WordInfo {
-                    word: "clean-pass",
-                    summary: "one after each epoch, in evaluation mode and not augmented",
-                },
-            ]),
+            // The presentations of the training steps, augmented, by the network that the step then changes; or one after
+            // each epoch, in evaluation mode and not augmented.
+            kind: OptionKind::Word(&["training", "clean-pass"]),
             only_with: None,
         },
         OptionInfo {
             name: "never_learned",
-            summary: "the score of a sample that was never classified correctly",
-            kind: OptionKind::Word(&[
-                WordInfo {
-                    word: "infinity",
-                    summary: "above all others",
-                },
-                WordInfo {
-                    word: "presentations",
-                    summary: "as if forgotten at every presentation (the code of Toneva et al.)",
-                },
-                WordInfo {
-                    word: "zero",
-                    summary: "as if never forgotten, among the easiest (DeepCore, CCS, DUAL)",
-                },
-            ]),
+            kind: OptionKind::Word(&["infinity", "presentations", "zero"]),
             only_with: None,
         },
         OptionInfo {
             name: "runs",
-            summary: "scoring runs of full length whose events are summed",
+            // Of full length; their events are summed.
             kind: OptionKind::Protocol { original: 1, min: 1 },
             only_with: None,
         },
@@ -205,7 +182,7 @@ impl NeverLearned {
     /// # Errors
     /// [`Error::Unknown`] lists the words there are.
     pub fn of(word: &str) -> Result<Self, Error> {
-        Ok(match INFO.word("never_learned", word)?.word {
+        Ok(match INFO.word("never_learned", word)? {
             "presentations" => Self::Presentations,
             "zero" => Self::Zero,
             _ => Self::Infinity,

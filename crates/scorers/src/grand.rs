@@ -15,26 +15,16 @@
 
 use crate::Error;
 use crate::error::check_length;
-use crate::registry::{EPOCH, Needs, OptionInfo, OptionKind, RUNS, ScorerInfo, WordInfo};
+use crate::registry::{EPOCH, Needs, OptionInfo, OptionKind, RUNS, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "grand",
-    summary: "length of the gradient of a sample's loss, early in training",
     needs: Needs::Gradients,
     options: &[
         OptionInfo {
             name: "parameters",
-            summary: "whose gradient it is",
-            kind: OptionKind::Word(&[
-                WordInfo {
-                    word: "all",
-                    summary: "every parameter of the network",
-                },
-                WordInfo {
-                    word: "last-layer",
-                    summary: "weight and bias of the last linear layer",
-                },
-            ]),
+            // Last layer: weight and bias of the last linear one.
+            kind: OptionKind::Word(&["all", "last-layer"]),
             only_with: None,
         },
         EPOCH,

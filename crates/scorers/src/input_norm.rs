@@ -9,7 +9,6 @@ use crate::registry::{Needs, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "input-norm",
-    summary: "length of the input vector, a control that needs no network",
     needs: Needs::Inputs,
     options: &[],
 };

@@ -46,8 +46,8 @@ mod registry;
 mod runs;
 mod table;
 
-pub use agreement::{auc, ranks, spearman, top_k_overlap};
+pub use agreement::{auc, spearman, top_k_overlap};
 pub use error::Error;
-pub use registry::{Needs, OptionInfo, OptionKind, SCORERS, ScorerInfo, WordInfo, scorer};
+pub use registry::{Needs, OptionInfo, OptionKind, SCORERS, ScorerInfo, scorer};
 pub use runs::MeanOverRuns;
 pub use table::ScoreTable;

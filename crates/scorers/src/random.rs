@@ -6,7 +6,6 @@ use crate::registry::{Needs, ScorerInfo};
 
 pub(crate) const INFO: ScorerInfo = ScorerInfo {
     name: "random",
-    summary: "a random number, the control that any score must beat",
     needs: Needs::Nothing,
     options: &[],
 };

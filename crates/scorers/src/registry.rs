@@ -22,8 +22,6 @@ pub fn scorer(name: &str) -> Result<&'static ScorerInfo, Error> {
 pub struct ScorerInfo {
     /// Its name, `kebab-case`.
     pub name: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
     /// What it is computed from.
     pub needs: Needs,
     /// The ways to count that are found in the field, and the protocol of its runs.
@@ -36,8 +34,6 @@ pub struct ScorerInfo {
 pub struct OptionInfo {
     /// Its name, `snake_case`.
     pub name: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
     /// What it may be.
     pub kind: OptionKind,
     /// The option and its word without which this one has no meaning.
@@ -47,8 +43,8 @@ pub struct OptionInfo {
 /// What an option may be.
 #[derive(Clone, Copy, Debug)]
 pub enum OptionKind {
-    /// One of a few words; the first is the original definition.
-    Word(&'static [WordInfo]),
+    /// One of a few words, `kebab-case`; the first is the original definition.
+    Word(&'static [&'static str]),
     /// A whole number from `min` on.
     Number {
         /// When none is given.
@@ -63,16 +59,6 @@ pub enum OptionKind {
         /// The smallest.
         min: u32,
     },
-}
-
-/// A word that an option may be.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct WordInfo {
-    /// The word, `kebab-case`.
-    pub word: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
 }
 
 /// What a score is computed from.
@@ -90,28 +76,27 @@ pub enum Needs {
     Correctness,
 }
 
-/// The option `runs`, of scores that are a mean over independently initialised runs.
+/// The option `runs`, of scores that are a mean over as many independently initialised runs.
 pub(crate) const RUNS: OptionInfo = OptionInfo {
     name: "runs",
-    summary: "independently initialised scoring runs whose mean is the score",
     kind: OptionKind::Protocol { original: 10, min: 1 },
     only_with: None,
 };
 
-/// The option `epoch`, of scores that a checkpoint gives.
+/// The option `epoch`, of scores that a checkpoint gives: the epochs of training before it, 20 of 200 in the original
+/// definitions. 0 is the initial network.
 pub(crate) const EPOCH: OptionInfo = OptionInfo {
     name: "epoch",
-    summary: "epochs of training before the network scores, 20 of 200 in the original definitions; 0 is the initial network",
     kind: OptionKind::Protocol { original: 20, min: 0 },
     only_with: None,
 };
 
 impl ScorerInfo {
-    /// The meaning of `word` for the option `option`.
+    /// `word`, if it is one of those that the option `option` may be.
     ///
     /// # Errors
     /// [`Error::Unknown`] lists the options or the words there are.
-    pub fn word(&self, option: &str, word: &str) -> Result<&'static WordInfo, Error> {
+    pub fn word(&self, option: &str, word: &str) -> Result<&'static str, Error> {
         let found = self.options.iter().find(|info| info.name == option);
         let of_scorer = |what: &str| format!("{what} of scorer `{}`", self.name);
         let info = found.ok_or_else(|| unknown(of_scorer("option"), option, self.options.iter().map(|o| o.name)))?;
@@ -119,13 +104,8 @@ impl ScorerInfo {
             OptionKind::Word(words) => words,
             OptionKind::Number { .. } | OptionKind::Protocol { .. } => &[],
         };
-        words.iter().find(|info| info.word == word).ok_or_else(|| {
-            unknown(
-                of_scorer(&format!("`{option}`")),
-                word,
-                words.iter().map(|info| info.word),
-            )
-        })
+        let found = words.iter().copied().find(|known| *known == word);
+        found.ok_or_else(|| unknown(of_scorer(&format!("`{option}`")), word, words.iter().copied()))
     }
 }
 
@@ -145,11 +125,11 @@ mod tests {
     #[test]
     fn finds_scorers_and_words_by_name() {
         for info in SCORERS {
-            assert_eq!(scorer(info.name).unwrap().summary, info.summary);
+            scorer(info.name).unwrap();
             for option in info.options {
                 if let OptionKind::Word(words) = option.kind {
                     for word in words {
-                        assert_eq!(info.word(option.name, word.word).unwrap().summary, word.summary);
+                        info.word(option.name, word).unwrap();
                     }
                 }
             }

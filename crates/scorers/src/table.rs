@@ -16,8 +16,6 @@ pub struct ScoreTable {
     pub scorer: String,
     /// Its variant: the options that say how it counts.
     pub variant: String,
-    /// Hash of the spec of the scoring runs, hexadecimal; empty for scores that needed none.
-    pub spec_hash: String,
     /// The index of each sample in the split, ascending: all samples, or those of a reduced training set.
     pub samples: Vec<u32>,
     /// The score of each sample, in the order of `samples`; the highest are kept. Infinity is allowed, NaN is
@@ -78,7 +76,6 @@ mod tests {
             dataset_checksum: "ab12".into(),
             scorer: "forget".into(),
             variant: "never_learned=infinity".into(),
-            spec_hash: "00ff".into(),
             samples: vec![4, 7, 9],
             scores: vec![1.0, f32::INFINITY, 0.0],
         }

@@ -11,8 +11,6 @@ use crate::Error;
 pub struct OptionInfo {
     /// Its name, `snake_case`.
     pub name: &'static str,
-    /// One line about it.
-    pub summary: &'static str,
     /// What it may be, and what it is when nobody says.
     pub kind: OptionKind,
 }
@@ -29,20 +27,6 @@ pub enum OptionKind {
         /// The largest allowed.
         max: f64,
     },
-    /// An integer in `[min, max]`.
-    Int {
-        /// The value when none is given.
-        default: i64,
-        /// The smallest allowed.
-        min: i64,
-        /// The largest allowed.
-        max: i64,
-    },
-    /// `true` or `false`.
-    Bool {
-        /// The value when none is given.
-        default: bool,
-    },
     /// One of a few `kebab-case` words.
     Choice {
         /// The value when none is given.
@@ -58,8 +42,6 @@ impl OptionKind {
     pub fn default_value(&self) -> Value {
         match *self {
             Self::Float { default, .. } => Value::Float(default),
-            Self::Int { default, .. } => Value::Int(default),
-            Self::Bool { default } => Value::Bool(default),
             Self::Choice { default, .. } => Value::Text(default.to_owned()),
         }
     }
@@ -73,8 +55,6 @@ impl OptionKind {
         };
         let allowed = match (*self, &value) {
             (Self::Float { min, max, .. }, Value::Float(x)) => (min..=max).contains(x),
-            (Self::Int { min, max, .. }, Value::Int(x)) => (min..=max).contains(x),
-            (Self::Bool { .. }, Value::Bool(_)) => true,
             (Self::Choice { allowed, .. }, Value::Text(x)) => allowed.contains(&x.as_str()),
             _ => false,
         };
@@ -86,8 +66,6 @@ impl fmt::Display for OptionKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Float { min, max, .. } => write!(f, "a number from {min} to {max}"),
-            Self::Int { min, max, .. } => write!(f, "an integer from {min} to {max}"),
-            Self::Bool { .. } => write!(f, "`true` or `false`"),
             Self::Choice { allowed, .. } => write!(f, "{}", quoted(allowed.iter().copied())),
         }
     }
@@ -96,8 +74,6 @@ impl fmt::Display for OptionKind {
 /// The value of an option.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// `true` or `false`.
-    Bool(bool),
     /// An integer.
     Int(i64),
     /// A number.
@@ -109,7 +85,6 @@ pub enum Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bool(x) => write!(f, "{x}"),
             Self::Int(x) => write!(f, "{x}"),
             Self::Float(x) => write!(f, "{x}"),
             Self::Text(x) => write!(f, "{x}"),
@@ -206,7 +181,6 @@ mod tests {
     const KNOWN: &[OptionInfo] = &[
         OptionInfo {
             name: "rate",
-            summary: "",
             kind: OptionKind::Float {
                 default: 0.5,
                 min: 0.0,
@@ -214,22 +188,7 @@ mod tests {
             },
         },
         OptionInfo {
-            name: "count",
-            summary: "",
-            kind: OptionKind::Int {
-                default: 3,
-                min: 1,
-                max: 9,
-            },
-        },
-        OptionInfo {
-            name: "deep",
-            summary: "",
-            kind: OptionKind::Bool { default: true },
-        },
-        OptionInfo {
             name: "kind",
-            summary: "",
             kind: OptionKind::Choice {
                 default: "a",
                 allowed: &["a", "b"],
@@ -248,15 +207,11 @@ mod tests {
         let checked = Checked::new("m", KNOWN, &Options::new()).unwrap();
         assert_eq!(checked.float("rate"), 0.5);
         assert_eq!(checked.text("kind"), "a");
-        assert_eq!(checked.0["count"], Value::Int(3));
-        assert_eq!(checked.0["deep"], Value::Bool(true));
     }
 
     #[test]
     fn takes_what_is_allowed() {
         assert_eq!(check("rate", Value::Int(1)), Ok(Value::Float(1.0)));
-        assert_eq!(check("count", Value::Int(9)), Ok(Value::Int(9)));
-        assert_eq!(check("deep", Value::Bool(false)), Ok(Value::Bool(false)));
         assert_eq!(check("kind", Value::Text("b".into())), Ok(Value::Text("b".into())));
     }
 
@@ -266,7 +221,7 @@ mod tests {
             (
                 "rat",
                 Value::Int(1),
-                "method `m` has no option `rat`: expected `rate`, `count`, `deep`, `kind`",
+                "method `m` has no option `rat`: expected `rate`, `kind`",
             ),
             (
                 "rate",
@@ -279,14 +234,9 @@ mod tests {
                 "option `rate` of method `m` is `NaN`: expected a number from 0 to 1",
             ),
             (
-                "count",
-                Value::Float(3.0),
-                "option `count` of method `m` is `3`: expected an integer from 1 to 9",
-            ),
-            (
-                "deep",
+                "kind",
                 Value::Int(1),
-                "option `deep` of method `m` is `1`: expected `true` or `false`",
+                "option `kind` of method `m` is `1`: expected `a`, `b`",
             ),
             (
                 "kind",

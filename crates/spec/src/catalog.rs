@@ -74,13 +74,13 @@ pub struct OptionSpec {
     pub only_with: Option<(String, String)>,
 }
 
-/// The values an option takes. Without a default the option must be given.
+/// The values an option takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OptionKind {
     /// A number in `[min, max]`.
     Float {
         /// When none is given.
-        default: Option<f64>,
+        default: f64,
         /// The smallest.
         min: f64,
         /// The largest.
@@ -89,7 +89,7 @@ pub enum OptionKind {
     /// An integer in `[min, max]`.
     Int {
         /// When none is given.
-        default: Option<i64>,
+        default: i64,
         /// The smallest.
         min: i64,
         /// The largest.
@@ -111,23 +111,17 @@ pub enum OptionKind {
         /// All of them.
         allowed: Vec<String>,
     },
-    /// `true` or `false`.
-    Bool {
-        /// When none is given.
-        default: bool,
-    },
 }
 
 impl OptionKind {
-    /// The value when none is given.
+    /// The value when none is given; `None` if the profile decides.
     #[must_use]
     pub fn default_value(&self) -> Option<Value> {
         match self {
-            Self::Float { default, .. } => default.map(Value::Float),
-            Self::Int { default, .. } => default.map(Value::Int),
+            Self::Float { default, .. } => Some(Value::Float(*default)),
+            Self::Int { default, .. } => Some(Value::Int(*default)),
             Self::Profile { .. } => None,
             Self::Choice { default, .. } => Some(Value::Text(default.clone())),
-            Self::Bool { default } => Some(Value::Bool(*default)),
         }
     }
 }

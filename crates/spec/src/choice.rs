@@ -18,8 +18,6 @@ pub struct Choice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// `true` or `false`.
-    Bool(bool),
     /// An integer.
     Int(i64),
     /// A number.
@@ -31,7 +29,6 @@ pub enum Value {
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bool(value) => value.fmt(f),
             Self::Int(value) => value.fmt(f),
             Self::Float(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
@@ -40,17 +37,6 @@ impl std::fmt::Display for Value {
 }
 
 impl Choice {
-    /// The number called `option`.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn float(&self, option: &str) -> Result<f64> {
-        match self.options.get(option) {
-            Some(Value::Float(value)) => Ok(*value),
-            other => Err(self.mismatch(option, "a number", other)),
-        }
-    }
-
     /// The integer called `option`.
     ///
     /// # Errors

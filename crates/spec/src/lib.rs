@@ -22,7 +22,7 @@
 //! use dynaprune_spec::{Catalog, DatasetEntry, Entry, FigureEntry, MethodEntry, OptionKind, OptionSpec, Profile, Recipe};
 //!
 //! let entry = |name: &str| Entry { name: name.to_owned(), options: Vec::new() };
-//! let c = OptionKind::Float { default: Some(1.0), min: 0.0, max: 10.0 };
+//! let c = OptionKind::Float { default: 1.0, min: 0.0, max: 10.0 };
 //! let c = OptionSpec { name: "c".to_owned(), kind: c, only_with: None };
 //! let ucb = Entry { options: vec![c], ..entry("ucb") };
 //! let catalog = Catalog {

@@ -431,7 +431,7 @@ impl Catalog {
         let find = |name: &str| entry(name).map(|m| &m.entry);
         let names = self.methods.iter().map(|m| m.entry.name.as_str()).collect();
         let (found, span, mut rest) = Table::named(source, item, "method", find, names)?;
-        let options = table::options(source, &span, "method", found, &mut rest)?;
+        let options = table::options(source, found, &mut rest)?;
         let choice = Choice {
             name: found.name.clone(),
             options,
@@ -517,7 +517,7 @@ impl Catalog {
             let names: Vec<&str> = self.scorers.iter().map(|scorer| scorer.name.as_str()).collect();
             return Err(table::unknown(source, name.span.clone(), "scorer", &found, &names));
         };
-        let options = table::options(source, &name.span, "scorer", entry, table)?;
+        let options = table::options(source, entry, table)?;
         let open = entry
             .options
             .iter()

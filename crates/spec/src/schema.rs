@@ -468,22 +468,13 @@ fn named(entry: &Entry, more: BTreeMap<&str, Value>, with_grids: bool) -> Value 
         false => keys.map(|(key, schema)| (key.to_owned(), schema)).collect(),
     };
     properties.insert("name".to_owned(), json!({ "const": entry.name }));
-    let needed = entry.options.iter().filter(|option| is_required(&option.kind));
-    let required: Vec<&str> = ["name"]
-        .into_iter()
-        .chain(needed.map(|option| option.name.as_str()))
-        .collect();
     json!({
         "type": "object",
-        "required": required,
+        "required": ["name"],
         "properties": properties,
         "additionalProperties": false,
         "dependencies": dependencies(&entry.options),
     })
-}
-
-fn is_required(kind: &OptionKind) -> bool {
-    kind.default_value().is_none() && !matches!(kind, OptionKind::Profile { .. })
 }
 
 /// The options that must be given with another: those that have no meaning with its default.
@@ -501,19 +492,17 @@ fn dependencies(options: &[OptionSpec]) -> Value {
 }
 
 fn value(kind: &OptionKind) -> Value {
-    let schema = match kind {
-        OptionKind::Float { min, max, .. } => json!({ "type": "number", "minimum": min, "maximum": max }),
-        OptionKind::Int { min, max, .. } | OptionKind::Profile { min, max, .. } => integer(*min, *max),
-        OptionKind::Choice { allowed, .. } => json!({ "enum": allowed }),
-        OptionKind::Bool { .. } => json!({ "type": "boolean" }),
-    };
-    match (kind.default_value(), kind) {
-        (Some(default), _) => usual(schema, json!(default)),
-        (None, OptionKind::Profile { key, .. }) => about(
-            schema,
+    match kind {
+        OptionKind::Float { default, min, max } => usual(
+            json!({ "type": "number", "minimum": min, "maximum": max }),
+            json!(default),
+        ),
+        OptionKind::Int { default, min, max } => usual(integer(*min, *max), json!(default)),
+        OptionKind::Profile { key, min, max } => about(
+            integer(*min, *max),
             &format!("`{key}` of the profile's table `[scoring]` unless given."),
         ),
-        (None, _) => schema,
+        OptionKind::Choice { default, allowed } => usual(json!({ "enum": allowed }), json!(default)),
     }
 }
 

@@ -245,7 +245,7 @@ impl<'s> Table<'s> {
         names: Vec<&str>,
     ) -> Result<(Choice, Range<usize>)> {
         let (entry, span, mut rest) = Self::named(source, item, kind, find, names)?;
-        let options = options(source, &span, kind, entry, &mut rest)?;
+        let options = options(source, entry, &mut rest)?;
         if let Some(table) = rest {
             table.finish()?;
         }
@@ -329,13 +329,7 @@ pub(crate) fn unknown(source: &Source, span: Range<usize>, kind: &str, name: &st
 }
 
 /// The options of an entry, taken from a table, defaults filled in. Those that the profile decides are absent unless given.
-pub(crate) fn options(
-    source: &Source,
-    span: &Range<usize>,
-    kind: &str,
-    entry: &Entry,
-    table: &mut Option<Table>,
-) -> Result<BTreeMap<String, Value>> {
+pub(crate) fn options(source: &Source, entry: &Entry, table: &mut Option<Table>) -> Result<BTreeMap<String, Value>> {
     let mut options = BTreeMap::new();
     for option in &entry.options {
         let given = table.as_mut().and_then(|table| table.take(&option.name));
@@ -352,14 +346,7 @@ pub(crate) fn options(
             Some(item) => Some(option_value(source, &item, &option.name, &option.kind)?),
             None => option.kind.default_value(),
         };
-        match value {
-            Some(value) => drop(options.insert(option.name.clone(), value)),
-            None if matches!(option.kind, OptionKind::Profile { .. }) => {}
-            None => {
-                let message = format!("{kind} `{}` needs the option `{}`", entry.name, option.name);
-                return Err(source.error(span.clone(), message, None));
-            }
-        }
+        options.extend(value.map(|value| (option.name.clone(), value)));
     }
     Ok(options)
 }
@@ -373,10 +360,6 @@ fn option_value(source: &Source, item: &Item, path: &str, kind: &OptionKind) -> 
         OptionKind::Int { min, max, .. } | OptionKind::Profile { min, max, .. } => {
             Value::Int(int(source, item, path, *min, *max)?)
         }
-        OptionKind::Bool { .. } => match item.value {
-            DeValue::Boolean(value) => Value::Bool(value),
-            _ => return Err(wrong(source, item, path, "`true` or `false`")),
-        },
         OptionKind::Choice { allowed, .. } => {
             let found = text(source, item, path)?;
             if !allowed.contains(&found) {

@@ -51,7 +51,7 @@ mod history;
 mod pruning;
 mod record;
 mod run;
-pub mod schedule;
+mod schedule;
 mod scoring;
 mod snapshot;
 

@@ -259,7 +259,6 @@ pub(crate) fn value(score: Score, sample: Sample) -> f32 {
 
 fn option(value: &dynaprune_spec::Value) -> Value {
     match value {
-        dynaprune_spec::Value::Bool(b) => Value::Bool(*b),
         dynaprune_spec::Value::Int(i) => Value::Int(*i),
         dynaprune_spec::Value::Float(f) => Value::Float(*f),
         dynaprune_spec::Value::Text(t) => Value::Text(t.clone()),

@@ -12,8 +12,7 @@ use std::f64::consts::PI;
 /// * `one-cycle`: half a cosine from `start_factor` to 1 over the first `warmup_fraction`, then half
 ///   a cosine to `final_factor` (Smith and Topin 2018; PyTorch's `OneCycleLR` with
 ///   `start_factor = 1 / div_factor`, `final_factor = start_factor / final_div_factor`).
-#[must_use]
-pub fn factor(schedule: &Schedule, epoch: f64, epochs: f64) -> f64 {
+pub(crate) fn factor(schedule: &Schedule, epoch: f64, epochs: f64) -> f64 {
     match *schedule {
         Schedule::Constant => 1.0,
         Schedule::Step { ref milestones, factor } => {

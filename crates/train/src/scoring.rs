@@ -133,7 +133,7 @@ impl Wanted {
                 option: option.to_owned(),
                 reason: e.to_string(),
             })?;
-            Ok(info.word(option, text)?.word)
+            Ok(info.word(option, text)?)
         };
         Ok(match info.name {
             "forget" => Self::Forget {

@@ -1,12 +1,11 @@
 //! The runs of a recipe in a profile that another machine is to make.
 
 use crate::catalog::catalog;
-use crate::cmd::reproduce::{ALL, ScoreFiles};
 use crate::failure::BadInput;
 use crate::library::Library;
 use crate::plan::Plan;
-use crate::score_store::ScoreStore;
-use crate::workspace::{Workspace, spec_file};
+use crate::score_store::{ScoreFiles, ScoreStore};
+use crate::workspace::{ALL, Workspace, spec_file};
 use anyhow::{Result, anyhow};
 use dynaprune_report::Results;
 use dynaprune_spec::{Profile, Recipe};

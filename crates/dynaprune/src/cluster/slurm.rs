@@ -397,7 +397,7 @@ mod tests {
             cells: Path::new("/lab/my jobs/50%/cells.txt"),
             logs: Path::new("/lab/my jobs/50%/logs"),
         };
-        let expected = r#"#!/bin/bash
+        let head = r#"#!/bin/bash
 #SBATCH --job-name=dynaprune-fig1-paper
 #SBATCH --output="/lab/my jobs/50%%/logs/%A_%a.log"
 #SBATCH --open-mode=append
@@ -416,45 +416,10 @@ mod tests {
 
 export DYNAPRUNE_ROOT='/lab/it'\''s mine'
 cells='/lab/my jobs/50%/cells.txt'
-
-# Slurm numbers the tasks of an array from 0; $1 is the number of tasks in the arrays before this one.
-line=$((${1:-0} + SLURM_ARRAY_TASK_ID + 1))
-options=()
-for cell in $(sed -n "${line}p" "$cells"); do
-    options+=(--cell "$cell")
-done
-if [ "${#options[@]}" -eq 0 ]; then
-    echo "error: $cells: expected cells in line $line, found none" >&2
-    exit 2
-fi
-echo "task $line, start $((${SLURM_RESTART_COUNT:-0} + 1)), $(hostname), $(date -u +%FT%TZ): ${options[*]}"
-
-# USR1 reaches this shell alone, shortly before its time is up: the program keeps a checkpoint, and the task is put back into
-# the queue. TERM reaches all processes of the task, when Slurm itself ends or requeues it: the program keeps a checkpoint too,
-# and what becomes of the task is not decided here. That of a job that was cancelled must not come back.
-program= warned= signalled=
-trap 'warned=1 signalled=1; [ -z "$program" ] || kill -TERM "$program"' USR1
-trap 'signalled=1' TERM
-
-'/lab/my jobs/50%/dynaprune' reproduce fig1 --profile paper --threads 8 --no-figure "${options[@]}" &
-program=$!
-# A signal ends `wait`, and not the program.
-while
-    signalled=
-    wait "$program"
-    code=$?
-    [ -n "$signalled" ]
-do :; done
-echo "task $line: exit code $code"
-
-# 0 is done, 1 failed, 2 was not possible. All else, such as 75 for a checkpoint and 143 for a program that was told before it
-# could listen, is not the end.
-case "$warned:$code" in
-    1:[012]) ;;
-    1:*) scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" ;;
-esac
-exit "$code"
 "#;
+        let program = r#"'/lab/my jobs/50%/dynaprune' reproduce fig1 --profile paper --threads 8 --no-figure "${options[@]}" &
+"#;
+        let expected = [head, BEGIN, program, END].concat();
         let text = script.text().unwrap();
         assert_eq!(text, expected, "{text}");
     }

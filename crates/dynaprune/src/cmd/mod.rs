@@ -3,7 +3,6 @@
 pub(crate) mod bench;
 pub(crate) mod cuda_check;
 pub(crate) mod data;
-pub(crate) mod from_run;
 pub(crate) mod new;
 pub(crate) mod report;
 pub(crate) mod reproduce;

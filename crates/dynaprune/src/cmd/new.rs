@@ -2,7 +2,7 @@
 
 use crate::catalog::catalog;
 use crate::failure::BadInput;
-use crate::workspace::{RECIPE_SCHEMA, Workspace, spec_file};
+use crate::workspace::{ALL, RECIPE_SCHEMA, Workspace, spec_file};
 use anyhow::{Result, anyhow};
 use dynaprune_spec::Recipe;
 use std::fs::{self, File};
@@ -68,7 +68,7 @@ fn check(name: &str) -> Result<()> {
         let hint = "lower-case letters, digits, `-` and `_`, a letter first; without `.toml`";
         return Err(BadInput::new(message).hint(hint).into());
     }
-    if name == super::reproduce::ALL {
+    if name == ALL {
         return Err(BadInput::new(format!(
             "`{name}` stands for all recipes, and cannot be the name of one"
         ))

@@ -2,11 +2,12 @@
 
 use crate::agreement::Comparison;
 use crate::catalog::catalog;
-use crate::cmd::reproduce::{ScoreFiles, catalogue, command};
+use crate::cmd::reproduce::command;
 use crate::failure::BadInput;
 use crate::figure::Figure;
 use crate::library::Library;
-use crate::score_store::ScoreStore;
+use crate::profiles::LADDER;
+use crate::score_store::{ScoreFiles, ScoreStore};
 use crate::workspace::{Workspace, spec_file, spec_names};
 use anyhow::{Result, anyhow};
 use dynaprune_report::gallery::{self, Page, ProfileGallery};
@@ -14,9 +15,6 @@ use dynaprune_report::{Agreement, Error, Rendered, Results};
 use dynaprune_spec::{Catalog, Profile, Recipe};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The profiles in the order of the gallery; others follow.
-const ORDER: &[&str] = &["paper", "fast", "laptop", "smoke"];
 
 /// The pages of the documentation beside the gallery.
 const DOCS: &[(&str, &str)] = &[
@@ -173,11 +171,11 @@ fn collect(results: &Results, profile: &str) {
     }
 }
 
-/// The profiles that have results.
+/// The profiles that have results: the ladder, then others.
 fn with_results(workspace: &Workspace, results: &Path) -> Vec<String> {
     let mut names = spec_names(&workspace.profiles());
     names.retain(|name| has_results(&results.join(name)));
-    let place = |name: &String| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len());
+    let place = |name: &String| LADDER.iter().position(|known| known == name).unwrap_or(LADDER.len());
     names.sort_by_key(|name| (place(name), name.clone()));
     names
 }
@@ -241,20 +239,14 @@ fn figures(
 /// The recipes of a profile: the catalogue, and those that are made for it. One that is for recipes of its own, and no rung of
 /// the ladder, has these alone.
 fn recipes(profile: &Profile, workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
-    let folder = workspace.experiments();
-    let mut own = Vec::new();
-    for name in spec_names(&folder) {
-        let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
-        if recipe.profile.as_ref() == Some(&profile.name) {
-            own.push(recipe);
-        }
-    }
-    if !own.is_empty() && !ORDER.contains(&profile.name.as_str()) {
+    let all = workspace.recipes(catalog)?;
+    let is_own = |recipe: &Recipe| recipe.profile.as_ref() == Some(&profile.name);
+    let (own, others): (Vec<Recipe>, Vec<Recipe>) = all.into_iter().partition(is_own);
+    if !own.is_empty() && !LADDER.contains(&profile.name.as_str()) {
         return Ok(own);
     }
-    let mut recipes = catalogue(workspace, catalog)?;
-    recipes.extend(own);
-    Ok(recipes)
+    let catalogue = others.into_iter().filter(|recipe| recipe.profile.is_none());
+    Ok(catalogue.chain(own).collect())
 }
 
 /// How far the profile's scores agree: a page for each data set with two score tables or more.

@@ -1,10 +1,9 @@
 //! `score`: makes score tables.
 
 use crate::catalog::{catalog, scorer_label};
-use crate::cmd::reproduce::Device;
 use crate::failure::{BadInput, paint};
 use crate::library::Library;
-use crate::machine::{self, Compute};
+use crate::machine::{self, Compute, Device};
 use crate::plan::Tables;
 use crate::profiles;
 use crate::progress::Progress;

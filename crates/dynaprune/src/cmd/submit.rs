@@ -6,10 +6,11 @@ use crate::cluster::resources;
 use crate::cluster::submission::{JobFolder, Submission, SubmittedArray, recorded};
 use crate::cluster::tasks::Tasks;
 use crate::cluster::{kubernetes, shell, slurm};
-use crate::cmd::reproduce::Device;
 use crate::failure::BadInput;
+use crate::machine::Device;
 use crate::output::print;
 use crate::plan::{Planned, operations};
+use crate::rows::now;
 use crate::workspace::Workspace;
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
@@ -350,7 +351,7 @@ fn to_slurm(args: &Args, places: &Places, grid: &Grid, tasks: &Tasks, folder: &J
         recipe: recipe.clone(),
         profile: profile.clone(),
         seeds: args.seeds,
-        submitted_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        submitted_at: now(),
         arrays: Vec::new(),
     };
     let mut jobs = Vec::new();
@@ -385,7 +386,7 @@ fn to_kubernetes(args: &Args, grid: &Grid, tasks: &Tasks, folder: &JobFolder) ->
             .hint("name a scorer instead of a file, or use `--scheduler slurm`")
             .into());
     }
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let now = now();
     let name = kubernetes::job_name(&grid.recipe.name, &grid.profile.name, &now.replace(['-', ':'], ""));
     let read =
         |path: &Path| fs::read_to_string(path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()));

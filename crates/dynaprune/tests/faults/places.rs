@@ -136,12 +136,7 @@ fn damaged_files_are_told_and_made_again() {
                 text.contains(name) && text.contains("hint: `cargo xtask runs rebuild`"),
                 "{text}"
             );
-            let rebuild = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
-                .args(["runs", "rebuild", "--results", "undisturbed"])
-                .current_dir(sweep.path(""))
-                .output()
-                .unwrap();
-            assert!(rebuild.status.success(), "{}", stderr(&rebuild));
+            sweep.verb(&["runs", "rebuild", "--results", "undisturbed"]);
             assert!(fs::read(&path).unwrap() == whole, "{name} was not made again as it was");
         }
     }
@@ -164,12 +159,7 @@ fn damaged_files_are_told_and_made_again() {
         .collect();
     let mut remove = vec!["runs", "rm", "--results", "tables"];
     remove.extend(static_runs.iter().map(String::as_str));
-    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
-        .args(&remove)
-        .current_dir(sweep.path(""))
-        .output()
-        .unwrap();
-    assert!(removed.status.success(), "{}", stderr(&removed));
+    sweep.verb(&remove);
     let table = fs::read(&tables[0]).unwrap();
     fs::write(&tables[0], &table[..table.len() / 2]).unwrap();
     let output = sweep.run("tables", &[]);
@@ -194,12 +184,7 @@ fn damaged_files_are_told_and_made_again() {
     let whole = fs::read(&scoring).unwrap();
     fs::write(&scoring, &whole[..whole.len() / 2]).unwrap();
     fs::remove_file(&tables[0]).unwrap();
-    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
-        .args(&remove)
-        .current_dir(sweep.path(""))
-        .output()
-        .unwrap();
-    assert!(removed.status.success(), "{}", stderr(&removed));
+    sweep.verb(&remove);
     let output = sweep.run("tables", &[]);
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -213,12 +198,7 @@ fn damaged_files_are_told_and_made_again() {
     // A failure is kept until it is retried, even if it cannot be read.
     let failed = sweep.path("tables/tiny/failed");
     fs::create_dir_all(&failed).unwrap();
-    let removed = std::process::Command::new(env!("CARGO_BIN_EXE_dynaprune"))
-        .args(["runs", "rm", "--results", "tables", &id])
-        .current_dir(sweep.path(""))
-        .output()
-        .unwrap();
-    assert!(removed.status.success(), "{}", stderr(&removed));
+    sweep.verb(&["runs", "rm", "--results", "tables", &id]);
     fs::write(failed.join(format!("{id}.json")), "{half").unwrap();
     let text = stderr(&sweep.run("tables", &[]));
     assert!(text.contains(", before: ") && text.contains("--retry-failed"), "{text}");

@@ -36,6 +36,8 @@ schedule = { kind = "constant" }
 selection_period = 5
 "#;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_dynaprune");
+
 /// The finished runs of the sweep.
 pub(crate) const RUNS: usize = 12;
 
@@ -64,16 +66,26 @@ impl Sweep {
 
     /// The same, started by another program.
     pub(crate) fn wrapped(&self, by: &[&str], results: &str, options: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_dynaprune");
-        let mut words = by.to_vec();
-        words.push(program);
-        let mut command = Command::new(words[0]);
+        let mut command = self.words(&[by, &[PROGRAM]].concat());
         command
-            .args(&words[1..])
             .args(["reproduce", "tiny", "--profile", "tiny", "--untimed", "--threads", "1"])
             .args(["--checkpoint-every", "1", "--results", results, "--docs"])
             .arg(format!("docs-{results}"))
-            .args(options)
+            .args(options);
+        command
+    }
+
+    /// Another verb of the program, with its options, to the end.
+    pub(crate) fn verb(&self, words: &[&str]) {
+        let output = self.words(&[&[PROGRAM][..], words].concat()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {text}", output.status);
+    }
+
+    fn words(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
             .current_dir(self.folder.path())
             .env_remove("DYNAPRUNE_ROOT")
             .env_remove("DYNAPRUNE_DATA")

@@ -17,7 +17,6 @@ use crate::plot::theme::{ACCURACY, ColorScale, LABEL_SIZE};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-heat-map",
-    summary: "accuracy over two settings of a method",
     axes: 2,
     fits_a_column: false,
     needs_history: false,

@@ -15,7 +15,6 @@ use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-table",
-    summary: "last-epoch test accuracy of each method and pruned fraction beside published numbers",
     axes: 0,
     fits_a_column: false,
     needs_history: false,

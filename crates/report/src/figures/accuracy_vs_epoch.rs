@@ -1,4 +1,4 @@
-//! Test accuracy against the epoch at one pruned fraction: a panel for each data set, a line for each method.
+//! Test accuracy against the epoch at one pruned fraction, not smoothed: a panel for each data set, a line for each method.
 //!
 //! If the recipe planned several pruned fractions, the largest is shown.
 
@@ -17,7 +17,6 @@ use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-epoch",
-    summary: "test accuracy against the epoch at one pruned fraction, not smoothed",
     axes: 0,
     fits_a_column: true,
     needs_history: false,

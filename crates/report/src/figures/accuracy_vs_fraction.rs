@@ -13,7 +13,6 @@ use crate::statistics::Summary;
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-fraction",
-    summary: "last-epoch test accuracy against the pruned fraction, a line a method",
     axes: 0,
     fits_a_column: true,
     needs_history: false,

@@ -18,7 +18,6 @@ use crate::statistics::Summary;
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-setting",
-    summary: "accuracy and cost against a setting of a method",
     axes: 1,
     fits_a_column: true,
     needs_history: false,

@@ -19,7 +19,6 @@ use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "accuracy-vs-time",
-    summary: "last-epoch test accuracy against total time and counted operations, relative to full data",
     axes: 0,
     fits_a_column: true,
     needs_history: false,

@@ -76,28 +76,17 @@ pub struct Published<'a> {
 #[derive(Clone, Debug)]
 pub struct Agreement {
     stem: PathBuf,
-    title: String,
-    findings: String,
+    /// The title, which names the data set.
+    pub(crate) title: String,
+    /// What it shows, as Markdown.
+    pub(crate) findings: String,
     sheet: Sheet,
 }
 
 impl Agreement {
     /// The name of its files without extension: `scores-cifar10`.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.stem.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-    }
-
-    /// The title, which names the data set.
-    #[must_use]
-    pub fn title(&self) -> &str {
-        &self.title
-    }
-
-    /// What it shows, as Markdown.
-    #[must_use]
-    pub fn findings(&self) -> &str {
-        &self.findings
     }
 
     /// Writes `<stem>.png`, `.svg`, `.csv`, `.parquet` and `.md`, with the folders above them.

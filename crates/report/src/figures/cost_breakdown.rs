@@ -22,7 +22,6 @@ use crate::{Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "cost-breakdown",
-    summary: "where the cost goes, in operations and seconds",
     axes: 0,
     fits_a_column: false,
     needs_history: false,

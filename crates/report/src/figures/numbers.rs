@@ -6,9 +6,9 @@ use std::path::Path;
 use polars::prelude::{Column, DataFrame, NamedFrom as _, Series};
 
 use super::data::{Data, OPERATIONS, SECONDS};
-use crate::Error;
 use crate::results::parquet;
 use crate::statistics::Summary;
+use crate::{Error, csv};
 
 /// A data frame: rows of cells, an empty cell where there is no value.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ impl Numbers {
         let mut text = self.header.join(",");
         text.push('\n');
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().map(|cell| quoted(cell)).collect();
+            let cells: Vec<String> = row.iter().map(|cell| csv::field(cell)).collect();
             let _ = writeln!(text, "{}", cells.join(","));
         }
         text
@@ -101,24 +101,16 @@ pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Numbers;
 
     #[test]
-    fn commas_and_quotes_are_quoted() {
-        let rows = [vec!["ucb (c = 2, ema_weight = 0.5)".to_owned(), "a \"b\"".to_owned()]];
+    fn commas_quotes_and_line_ends_are_quoted() {
+        let rows = [vec!["ucb (c = 2, ema_weight = 0.5)".to_owned(), "a \"b\"\r".to_owned()]];
         assert_eq!(
             Numbers::new(&["x", "y"], rows).csv(),
-            "x,y\n\"ucb (c = 2, ema_weight = 0.5)\",\"a \"\"b\"\"\"\n"
+            "x,y\n\"ucb (c = 2, ema_weight = 0.5)\",\"a \"\"b\"\"\r\"\n"
         );
     }
 }

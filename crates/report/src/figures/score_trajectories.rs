@@ -21,7 +21,6 @@ use crate::{Error, TraceRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "score-trajectories",
-    summary: "scores of never, sometimes and always selected samples during training, with pictures of some",
     axes: 0,
     fits_a_column: false,
     needs_history: true,

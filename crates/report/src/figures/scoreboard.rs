@@ -1,4 +1,5 @@
-//! The scoreboard: for every claim of the abstract and every data set the statistic that tests it and the verdict.
+//! The scoreboard: for every claim of the abstract and every data set the statistic that tests it, its interval and the
+//! verdict.
 //!
 //! What tests a claim is in [`claims`]; here are the verdicts and how they are written down. The comparisons that test one
 //! claim on one data set are a family: they are decided by t-tests with Holm's correction (see [`crate::statistics`]).
@@ -20,7 +21,6 @@ use crate::statistics::{Decision, FEWEST, Summary, Test};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "scoreboard",
-    summary: "every claim, the statistic that tests it, its interval and the verdict",
     axes: 0,
     fits_a_column: false,
     needs_history: true,

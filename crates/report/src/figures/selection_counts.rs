@@ -21,7 +21,6 @@ use crate::statistics::Summary;
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "selection-counts",
-    summary: "how many rounds selected each sample, against the binomial of a random choice",
     axes: 0,
     fits_a_column: false,
     needs_history: true,

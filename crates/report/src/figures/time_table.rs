@@ -17,7 +17,6 @@ use crate::{EpochRow, Error, RunRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "time-table",
-    summary: "cost and speed-up over full data with and without scoring, and the cost of full data's accuracy minus a point",
     axes: 0,
     fits_a_column: false,
     needs_history: false,

@@ -20,7 +20,6 @@ use crate::{Error, SelectionRow};
 
 pub(super) const KIND: FigureKind = FigureKind {
     name: "turnover",
-    summary: "overlap of successive kept sets, and with the sets static scores keep",
     axes: 0,
     fits_a_column: true,
     needs_history: true,

@@ -162,7 +162,7 @@ impl Cells {
 
     /// Removes what dead processes left half written.
     pub(super) fn sweep(&self) {
-        dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
+        dynaprune_files::sweep(&self.folder);
     }
 }
 

@@ -226,7 +226,7 @@ fn parquet_name(dtype: &DataType) -> String {
 macro_rules! rows {
     ($(#[$meta:meta])* pub struct $Row:ident { $($(#[$doc:meta])* pub $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $Row { $($(#[$doc])* pub $field: $type,)* }
 
         impl $Row {

@@ -122,16 +122,11 @@ mod tests {
 
     fn set(positions: &[u32]) -> SelectionRow {
         SelectionRow {
-            run_id: String::new(),
             epoch: 1,
             train_samples: 19,
             kept_samples: positions.len() as u32,
             selected: SelectionRow::bits(positions, 19),
-            score_mean: None,
-            score_std: None,
-            score_min: None,
-            score_median: None,
-            score_max: None,
+            ..SelectionRow::default()
         }
     }
 

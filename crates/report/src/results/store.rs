@@ -179,7 +179,7 @@ impl Results {
         let _lock = self.lock()?;
         self.cells.probe()?;
         self.cells.sweep();
-        dynaprune_files::sweep(&self.folder, std::time::Duration::from_secs(3600));
+        dynaprune_files::sweep(&self.folder);
         self.adopt()
     }
 

@@ -13,13 +13,11 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "epsilon-greedy",
     family: Family::Dynamic,
-    summary: "the samples with the highest moving average, but a share epsilon of them at random",
     scored: true,
     averages: true,
     static_scores: false,
     options: &[OptionInfo {
         name: "epsilon",
-        summary: "share of the selected samples that is drawn at random",
         kind: OptionKind::Float {
             default: 0.1,
             min: 0.0,

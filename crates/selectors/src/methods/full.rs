@@ -7,7 +7,6 @@ use crate::{Cadence, Error, Family, MethodInfo, Selector, Setup, State};
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "full",
     family: Family::Baseline,
-    summary: "every sample, in every epoch",
     scored: false,
     averages: false,
     static_scores: false,

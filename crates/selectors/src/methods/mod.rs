@@ -48,8 +48,6 @@ pub struct MethodInfo {
     pub name: &'static str,
     /// What kind of method it is.
     pub family: Family,
-    /// One line about it.
-    pub summary: &'static str,
     /// Whether it learns from observed scores; if not, [`Selector::observe`] does nothing.
     pub scored: bool,
     /// Whether it keeps moving averages of them, so that [`Setup::ema_weight`] counts.

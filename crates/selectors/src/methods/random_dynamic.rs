@@ -9,13 +9,11 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "random-dynamic",
     family: Family::Dynamic,
-    summary: "a uniformly random subset, redrawn every epoch",
     scored: false,
     averages: false,
     static_scores: false,
     options: &[OptionInfo {
         name: "redraw",
-        summary: "when a new subset is drawn: every epoch, or every selection period",
         kind: OptionKind::Choice {
             default: "epoch",
             allowed: &["epoch", "period"],

@@ -10,7 +10,6 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "random-static",
     family: Family::Static,
-    summary: "one uniformly random subset, drawn once",
     scored: false,
     averages: false,
     static_scores: false,

@@ -8,7 +8,6 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "static",
     family: Family::Static,
-    summary: "the samples with the highest scores of a table, chosen once",
     scored: false,
     averages: false,
     static_scores: true,

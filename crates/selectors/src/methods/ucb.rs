@@ -17,14 +17,12 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "ucb",
     family: Family::Dynamic,
-    summary: "the samples with the highest moving average plus c times their moving variance",
     scored: true,
     averages: true,
     static_scores: false,
     options: &[
         OptionInfo {
             name: "c",
-            summary: "weight of the moving variance",
             kind: OptionKind::Float {
                 default: 1.0,
                 min: 0.0,
@@ -33,7 +31,6 @@ pub(super) const INFO: MethodInfo = MethodInfo {
         },
         OptionInfo {
             name: "first_variance",
-            summary: "what a sample's first score adds to its variance: nothing, or its square",
             kind: OptionKind::Choice {
                 default: "zero",
                 allowed: &["zero", "square"],

@@ -18,13 +18,12 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "ucb1",
     family: Family::Dynamic,
-    summary: "the samples with the highest mean score plus c sqrt(2 ln t / n)",
     scored: true,
     averages: false,
     static_scores: false,
     options: &[OptionInfo {
         name: "c",
-        summary: "weight of the confidence term; 1 is the textbook's",
+        // 1 is the textbook's.
         kind: OptionKind::Float {
             default: 1.0,
             min: 0.0,

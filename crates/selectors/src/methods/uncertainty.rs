@@ -9,7 +9,6 @@ use crate::{Cadence, Checked, Error, Family, MethodInfo, Selector, Setup, State}
 pub(super) const INFO: MethodInfo = MethodInfo {
     name: "uncertainty",
     family: Family::Dynamic,
-    summary: "the samples with the highest moving average of their scores",
     scored: true,
     averages: true,
     static_scores: false,

@@ -165,7 +165,7 @@ fn of_recipes() {
         mistake(
             "figure = \"accuracy-by-fraction\"",
             "figure = \"accuracy-by-setting\"\naxes = [\"selection_periods\"]",
-            "unknown setting `selection_periods`, expected one of: `c`, `cold`, `ema_weight`, `epsilon`, `first_round`, `redraw`, `score`, `score_source`, `selection_period`",
+            "unknown setting `selection_periods`, expected one of: `c`, `ema_weight`, `epsilon`, `first_round`, `first_variance`, `redraw`, `score`, `score_source`, `selection_period`",
             "\"selection_periods\"",
         )
         .hint("did you mean `selection_period`?"),
@@ -233,18 +233,18 @@ fn of_recipes() {
         ),
         mistake(
             "c = 0.5",
-            "cold = 1",
-            "`cold`: expected `true` or `false`, found `1`",
+            "first_variance = 1",
+            "`first_variance`: expected a text in quotes, found `1`",
             "1",
         ),
         mistake(
             "c = 0.5",
-            "clod = true",
-            "unknown key `clod` in `method`, expected one of: `name`, `c`, `cold`, `selection_period`, `class_balance`, \
+            "first_variacne = \"zero\"",
+            "unknown key `first_variacne` in `method`, expected one of: `name`, `c`, `first_variance`, `selection_period`, `class_balance`, \
              `score`, `score_source`, `first_round`, `ema_weight`",
-            "clod",
+            "first_variacne",
         )
-        .hint("did you mean `cold`?"),
+        .hint("did you mean `first_variance`?"),
         mistake(
             "name = \"ucb\", c = 0.5",
             "c = 0.5",

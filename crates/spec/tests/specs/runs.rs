@@ -42,11 +42,11 @@ fn more_seeds_only_add_runs() {
 fn options_left_out_are_filled_in() {
     let cells = cells(RECIPE, PROFILE);
     assert_eq!(cells[3].method.options["c"], Value::Float(0.5));
-    assert_eq!(cells[3].method.options["cold"], Value::Bool(false));
+    assert_eq!(cells[3].method.text("first_variance").unwrap(), "zero");
     assert_eq!(cells[2].method.options["redraw"], Value::Text("epoch".to_owned()));
     assert_eq!(cells[0].model.int("width").unwrap(), 16);
-    let message = cells[0].model.float("width").unwrap_err().to_string();
-    assert_eq!(message, "option `width` of `resnet18`: expected a number, found `16`");
+    let message = cells[0].model.text("width").unwrap_err().to_string();
+    assert_eq!(message, "option `width` of `resnet18`: expected a text, found `16`");
 }
 
 /// A profile's data set, subset and fractions come before the recipe's.

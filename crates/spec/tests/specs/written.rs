@@ -56,7 +56,7 @@ pub(crate) fn catalog() -> Catalog {
         vec![option(
             "width",
             OptionKind::Int {
-                default: Some(default),
+                default,
                 min: 1,
                 max: 1024,
             },
@@ -70,14 +70,11 @@ pub(crate) fn catalog() -> Catalog {
         static_scores: name == "static",
         rounds,
     };
-    let number = |default, max| OptionKind::Float {
-        default: Some(default),
-        min: 0.0,
-        max,
-    };
-    let redraw = OptionKind::Choice {
-        default: "epoch".to_owned(),
-        allowed: vec!["epoch".to_owned(), "period".to_owned()],
+    let number = |default, max| OptionKind::Float { default, min: 0.0, max };
+    // The first is the default.
+    let words = |words: [&str; 2]| OptionKind::Choice {
+        default: words[0].to_owned(),
+        allowed: words.map(str::to_owned).into(),
     };
     Catalog {
         datasets: vec![
@@ -92,7 +89,7 @@ pub(crate) fn catalog() -> Catalog {
             method("static", vec![], true, false, |_| false),
             method(
                 "random-dynamic",
-                vec![option("redraw", redraw)],
+                vec![option("redraw", words(["epoch", "period"]))],
                 true,
                 false,
                 redraws_by_period,
@@ -108,7 +105,7 @@ pub(crate) fn catalog() -> Catalog {
                 "ucb",
                 vec![
                     option("c", number(1.0, 1e6)),
-                    option("cold", OptionKind::Bool { default: false }),
+                    option("first_variance", words(["zero", "square"])),
                 ],
                 true,
                 true,
@@ -119,19 +116,13 @@ pub(crate) fn catalog() -> Catalog {
             entry(
                 "el2n",
                 vec![
-                    option(
-                        "measured",
-                        OptionKind::Choice {
-                            default: "checkpoint".to_owned(),
-                            allowed: vec!["checkpoint".to_owned(), "training".to_owned()],
-                        },
-                    ),
+                    option("measured", words(["checkpoint", "training"])),
                     OptionSpec {
                         only_with: Some(("measured".to_owned(), "training".to_owned())),
                         ..option(
                             "from_epoch",
                             OptionKind::Int {
-                                default: Some(1),
+                                default: 1,
                                 min: 1,
                                 max: 1000,
                             },

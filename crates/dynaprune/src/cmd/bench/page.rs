@@ -4,11 +4,11 @@ use super::measure::{Measured, Protocol};
 use super::table::{Table, figures};
 use crate::failure::BadInput;
 use crate::machine;
+use crate::rows::now;
 use anyhow::{Result, anyhow};
 use std::env::consts::{ARCH, OS};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 const BEGIN: &str = "<!-- begin of what `bench --write` writes -->";
 const END: &str = "<!-- end of what `bench --write` writes -->";
@@ -61,7 +61,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 
 /// The text: what made the tables, and the tables.
 pub(super) fn text(all: &[Measured], tables: &[Table], peak: f64, protocol: &Protocol, command: &str) -> String {
-    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let date = now();
     let date = date.split('T').next().unwrap_or_default();
     let machine = machine::cpu();
     let processor = machine.strip_prefix("cpu: ").unwrap_or("an unnamed processor");

@@ -6,7 +6,7 @@ use crate::failure::BadInput;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-const SCRIPT: &str = include_str!("../../../../ops/benches/peer/peer.py");
+const SCRIPT: &str = include_str!("peer.py");
 
 /// Where the peer's PyTorch is to come from.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use super::cases::Work;
 use super::measure::{Measured, Side};
 use super::row::megabytes;
-use crate::plan::thousands;
+use indicatif::HumanCount;
 
 /// A title, and rows of cells of which the first is a name and the others are numbers.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ fn ratio(row: &Measured) -> Option<String> {
 /// Three figures or more: `0.123`, `12.3`, `1,234`.
 pub(super) fn figures(number: f64) -> String {
     match number {
-        n if n >= 99.95 => thousands(n.round() as u64),
+        n if n >= 99.95 => HumanCount(n.round() as u64).to_string(),
         n if n >= 9.995 => format!("{n:.1}"),
         n if n >= 0.9995 => format!("{n:.2}"),
         n => format!("{n:.3}"),

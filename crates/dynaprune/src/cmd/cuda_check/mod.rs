@@ -7,8 +7,7 @@ mod runs;
 mod speed;
 mod training;
 
-use crate::cmd::reproduce::Device;
-use crate::machine::{self, Compute};
+use crate::machine::{self, Compute, Device};
 use anyhow::{Context as _, Result, anyhow};
 use operations::Comparison;
 use runs::Run;

@@ -2,9 +2,9 @@
 
 use super::DataDir;
 use crate::library::Library;
-use crate::plan::thousands;
 use anyhow::Result;
 use dynaprune_datasets::DATASETS;
+use indicatif::HumanCount;
 
 /// Runs the verb.
 pub(crate) fn run(place: &DataDir) -> Result<()> {
@@ -24,8 +24,8 @@ pub(crate) fn run(place: &DataDir) -> Result<()> {
         println!(
             "{:<14} {state:<24} {:>9} {:>9} {:>8} {:>12}  {}",
             info.name,
-            thousands(info.train_samples as u64),
-            thousands(info.test_samples as u64),
+            HumanCount(info.train_samples as u64).to_string(),
+            HumanCount(info.test_samples as u64).to_string(),
             info.classes,
             format!("{height} x {width} x {channels}"),
             info.summary

@@ -3,6 +3,7 @@
 use super::Where;
 use anyhow::Result;
 use clap::ValueEnum;
+use dynaprune_report::csv;
 use serde_json::Value;
 use std::io::{BufWriter, ErrorKind, Write as _, stdout};
 
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         for row in rows {
             match args.format {
                 Format::Csv => {
-                    let fields: Vec<String> = row.iter().map(|(_, value)| csv(value)).collect();
+                    let fields: Vec<String> = row.iter().map(|(_, value)| field(value)).collect();
                     writeln!(out, "{}", fields.join(","))?;
                 }
                 Format::Jsonl => {
@@ -73,15 +74,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// A field of CSV, as RFC 4180 has it.
-fn csv(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
+/// A value as a field of CSV.
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => csv::field(text),
+        other => csv::field(&other.to_string()),
     }
 }

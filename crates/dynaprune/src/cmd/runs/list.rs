@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 id,
                 profile: profile.clone(),
                 label: String::new(),
-                what: format!("{by} process {} on {}", holder.pid, holder.host),
+                what: format!("{by} {holder}"),
                 time: String::new(),
             });
         }

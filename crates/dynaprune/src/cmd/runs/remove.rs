@@ -45,11 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             let _lease = match leases.claim_patiently(id, &Stop::default(), tell)? {
                 Claim::Ours(lease) => lease,
                 Claim::Held(by) => {
-                    return Err(anyhow!(
-                        "run {id} is being made by process {} on {}: it stays",
-                        by.pid,
-                        by.host
-                    ));
+                    return Err(anyhow!("run {id} is being made by {by}: it stays"));
                 }
             };
             results.remove(&BTreeSet::from([id]))?;

@@ -67,16 +67,11 @@ mod tests {
 
     fn set(epoch: u32, positions: &[u32]) -> SelectionRow {
         SelectionRow {
-            run_id: String::new(),
             epoch,
             train_samples: 10,
             kept_samples: positions.len() as u32,
             selected: SelectionRow::bits(positions, 10),
-            score_mean: None,
-            score_std: None,
-            score_min: None,
-            score_median: None,
-            score_max: None,
+            ..SelectionRow::default()
         }
     }
 

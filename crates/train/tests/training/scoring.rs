@@ -1,8 +1,9 @@
 //! Scoring runs: what they measure, what they share, and what they cost.
 
+use crate::digits;
 use candle_core::Device;
 use dynaprune_datasets::synthetic::{Difficulty, SyntheticOptions, generate};
-use dynaprune_datasets::{Dataset, Normalization, Options, fill_batch, find};
+use dynaprune_datasets::{Normalization, fill_batch};
 use dynaprune_models::{Gradients, Input, Mode, Net};
 use dynaprune_ops::{CrossEntropy, column, read};
 use dynaprune_scorers::{OptionKind, auc};
@@ -10,16 +11,8 @@ use dynaprune_spec::{Choice, Measurement, ScoreSpec, Value};
 use dynaprune_train::{
     EpochRecord, Error, Measured, Scores, Watch, epochs_watched, measure, own_passes, run, training_samples,
 };
-use std::path::Path;
 
 const SAMPLES: usize = 130;
-
-fn digits() -> Dataset {
-    find("digits")
-        .unwrap()
-        .load(Path::new("data"), &Options::new())
-        .unwrap()
-}
 
 /// A table of digits for a scorer written as JSON.
 fn spec(scorer: &str, epochs: u32, batch_size: u32) -> ScoreSpec {
@@ -271,7 +264,7 @@ fn every_registered_scorer_can_be_measured() {
         let mut options = std::collections::BTreeMap::new();
         for option in info.options {
             let value = match option.kind {
-                OptionKind::Word(words) => Value::Text(words[0].word.to_owned()),
+                OptionKind::Word(words) => Value::Text(words[0].to_owned()),
                 OptionKind::Number { .. } | OptionKind::Protocol { .. } => Value::Int(1),
             };
             options.insert(option.name.to_owned(), value);

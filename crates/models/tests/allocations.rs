@@ -1,6 +1,6 @@
 //! A training step and a pass for gradient norms use the same memory again and again: they allocate no large buffer.
 //!
-//! The allocator that counts is the only `unsafe` outside the library's sources.
+//! The allocator that counts is the only `unsafe` outside of `crates/ops`.
 
 use candle_core::Device;
 use dynaprune_models::{Gradients, Input, Net, find};

@@ -1,6 +1,6 @@
 //! `reproduce --from-run`: a recorded run once more, and whether it gives the same numbers.
 
-use crate::cmd::reproduce::Args;
+use super::Args;
 use crate::cmd::runs::{Where, find};
 use crate::counts;
 use crate::failure::Stopped;
@@ -25,7 +25,7 @@ use std::fmt::Display;
 ///
 /// # Errors
 /// If there is no such run, it cannot be made, or gives other numbers.
-pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, stop: &Stop) -> Result<()> {
+pub(super) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, stop: &Stop) -> Result<()> {
     let (results, row) = find(id, place)?;
     let recorded = results
         .run(&row.run_id)?
@@ -62,7 +62,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     };
     let lease = match Leases::new(results.folder()).claim_patiently(&name, stop, tell)? {
         Claim::Ours(lease) => lease,
-        Claim::Held(by) => return Err(anyhow!("process {} on {} does the same", by.pid, by.host)),
+        Claim::Held(by) => return Err(anyhow!("{by} does the same")),
     };
     let mut progress = Progress::new(1, work, args.quiet);
     let label = format!(
@@ -80,7 +80,7 @@ pub(crate) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
         Err(Error::Stopped { .. }) if keeper.stops() => return Err(Stopped.into()),
         record => record?,
     };
-    let again = rows(&cell, &row.method_label, &record, &keeper.made());
+    let again = rows(&cell, &row.method_label, &record, keeper.made());
     let watch = keeper.close();
     progress.end(watch, "made again", record.total_seconds);
     progress.close();

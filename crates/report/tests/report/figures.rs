@@ -1,14 +1,14 @@
 //! The files of a figure: sizes, contents, repetition, and what is said about runs that are not there.
 
-mod made_up;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
 use dynaprune_report::{EpochRow, Error, FIGURES, FigureFiles, FigureInput, Planned, Published, Rendered, RunRow};
-use made_up::Grid;
+
+use crate::assert_same_bytes;
+use crate::made_up::{self, Grid};
 
 struct Case {
     planned: Vec<Planned>,
@@ -127,19 +127,7 @@ fn the_same_rows_give_the_same_bytes_in_any_order() {
         case.runs.reverse();
         case.epochs.reverse();
         let other = case.write(kind.name, "laptop", folders[1].path()).unwrap();
-        for (one, other) in [
-            (one.png.as_ref().unwrap(), other.png.as_ref().unwrap()),
-            (one.svg.as_ref().unwrap(), other.svg.as_ref().unwrap()),
-            (&one.parquet, &other.parquet),
-            (&one.csv, &other.csv),
-            (&one.page, &other.page),
-        ] {
-            assert!(
-                fs::read(one).unwrap() == fs::read(other).unwrap(),
-                "{} differs",
-                one.display()
-            );
-        }
+        assert_same_bytes(&one, &other);
     }
 }
 

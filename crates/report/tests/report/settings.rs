@@ -1,14 +1,14 @@
 //! Figures over the settings of methods and over the parts of their cost: numbers, statements, errors.
 
-mod made_up;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
 use dynaprune_report::{Error, FigureFiles, FigureInput, Planned, RunRow, Setting};
-use made_up::settings::{costs, epsilons, periods, weights};
+
+use crate::made_up::settings::{costs, epsilons, periods, weights};
+use crate::{assert_same_bytes, made_up};
 
 struct Case {
     kind: &'static str,
@@ -88,16 +88,7 @@ fn the_same_rows_give_the_same_bytes_in_any_order() {
         let one = case.write(folders[0].path()).unwrap();
         case.runs.reverse();
         let other = case.write(folders[1].path()).unwrap();
-        for (one, other) in [
-            (one.png.as_ref().unwrap(), other.png.as_ref().unwrap()),
-            (one.svg.as_ref().unwrap(), other.svg.as_ref().unwrap()),
-            (&one.parquet, &other.parquet),
-            (&one.csv, &other.csv),
-            (&one.page, &other.page),
-        ] {
-            let same = fs::read(one).unwrap() == fs::read(other).unwrap();
-            assert!(same, "{}: {} differs", case.kind, one.display());
-        }
+        assert_same_bytes(&one, &other);
     }
 }
 

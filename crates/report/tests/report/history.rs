@@ -1,15 +1,15 @@
 //! Figures on the samples themselves: kept sets, traced scores and pictures.
 
-mod made_up;
-
 use std::fs;
 use std::path::Path;
 
 use dynaprune_report::{
     Error, FigureFiles, FigureInput, History, Planned, RunRow, SelectionRow, Setting, StaticSet, TraceRow,
 };
-use made_up::Grid;
-use made_up::history::FIGURES;
+
+use crate::assert_same_bytes;
+use crate::made_up::history::FIGURES;
+use crate::made_up::{self, Grid};
 
 struct Case {
     planned: Vec<Planned>,
@@ -54,10 +54,7 @@ impl Case {
             kept_samples: 5,
             selected: SelectionRow::bits(kept, 10),
             score_mean: (index > 0).then(|| 2.0 / f64::from(index)),
-            score_std: None,
-            score_min: None,
-            score_median: None,
-            score_max: None,
+            ..SelectionRow::default()
         };
         let history = History {
             selections: (0..).zip(kept).map(set).collect(),
@@ -287,19 +284,7 @@ fn the_same_rows_give_the_same_bytes_in_any_order() {
         case.history.traces.reverse();
         case.history.images.reverse();
         let other = case.write(kind, folders[1].path()).unwrap();
-        for (one, other) in [
-            (&one.png.unwrap(), &other.png.unwrap()),
-            (&one.svg.unwrap(), &other.svg.unwrap()),
-            (&one.parquet, &other.parquet),
-            (&one.csv, &other.csv),
-            (&one.page, &other.page),
-        ] {
-            assert!(
-                fs::read(one).unwrap() == fs::read(other).unwrap(),
-                "{} differs",
-                one.display()
-            );
-        }
+        assert_same_bytes(&one, &other);
     }
 }
 

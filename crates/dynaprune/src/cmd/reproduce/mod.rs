@@ -1,31 +1,30 @@
 //! `reproduce`: from a recipe to its figure.
 
+mod from_run;
+
 use crate::catalog::catalog;
+use crate::cmd::report;
 use crate::cmd::runs::Where;
-use crate::cmd::{from_run, report};
 use crate::crew::Crew;
 use crate::failure::{BadInput, DeviceLost, Stopped, paint};
 use crate::figure::Figure;
 use crate::hours;
 use crate::library::Library;
-use crate::machine::{self, Compute};
+use crate::machine::{self, Compute, Device};
 use crate::plan::{Plan, counted_or_own, with_counted};
 use crate::profiles::{self, Chosen};
 use crate::progress::Progress;
 use crate::rows::Provenance;
-use crate::score_store::{self, ScoreStore};
+use crate::score_store::{self, ScoreFiles, ScoreStore};
 use crate::shard::Shard;
 use crate::signals::Stop;
 use crate::sweep::{self, Settings, Sweep};
-use crate::workspace::{Workspace, spec_file, spec_names};
+use crate::workspace::{ALL, Workspace, spec_file};
 use anyhow::{Result, anyhow};
-use clap::ValueEnum;
 use dynaprune_report::Results;
-use dynaprune_spec::{Catalog, Cell, Recipe, StaticScores, TableId};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use dynaprune_spec::{Catalog, Cell, Recipe, StaticScores};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The options of `reproduce`.
 #[derive(clap::Args)]
@@ -42,7 +41,7 @@ pub(crate) struct Args {
     profile: Option<String>,
     /// What computes
     #[arg(long, value_enum, default_value_t = Device::Auto)]
-    pub(crate) device: Device,
+    device: Device,
     /// Repetitions, with the seeds 0, 1, ... [default: as many as the profile says]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: Option<u32>,
@@ -84,28 +83,14 @@ pub(crate) struct Args {
     no_figure: bool,
     /// Epochs between checkpoints [default: at the end of an epoch if the last one is a minute old]
     #[arg(long, value_name = "E", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) checkpoint_every: Option<u32>,
+    checkpoint_every: Option<u32>,
     /// Keep no seconds, because other work runs beside: accuracies and counted operations are the same
     #[arg(long)]
-    pub(crate) untimed: bool,
+    untimed: bool,
     /// Print nothing but errors
     #[arg(long, short)]
-    pub(crate) quiet: bool,
+    quiet: bool,
 }
-
-/// What computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Device {
-    /// CUDA if the program and the machine have it, else the CPU.
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// A GPU; an error if there is none.
-    Cuda,
-}
-
-/// The name that stands for all recipes.
-pub(crate) const ALL: &str = "all";
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -162,7 +147,8 @@ fn make_and_draw(
             .hint("write to other folders: `--results mine --docs mine/docs`")
             .into());
     }
-    let recipes = catalogue(workspace, catalog)?;
+    let mut recipes = workspace.recipes(catalog)?;
+    recipes.retain(|recipe| recipe.profile.is_none());
     let mut failed: Vec<String> = Vec::new();
     for recipe in &recipes {
         // The runs are made in the order of the recipes; what one cannot have must not keep the others from theirs.
@@ -190,19 +176,6 @@ fn make_and_draw(
             failed.join(", ")
         )),
     }
-}
-
-/// All recipes that are made for any profile, figures first.
-pub(crate) fn catalogue(workspace: &Workspace, catalog: &Catalog) -> Result<Vec<Recipe>> {
-    let folder = workspace.experiments();
-    let mut recipes = Vec::new();
-    for name in spec_names(&folder) {
-        let recipe = Recipe::load(&folder.join(format!("{name}.toml")), catalog)?;
-        if recipe.profile.is_none() {
-            recipes.push(recipe);
-        }
-    }
-    Ok(recipes)
 }
 
 /// Runs what one recipe needs and draws its figure; `name` is how the command named it.
@@ -310,23 +283,6 @@ fn chosen_cells(mut cells: Vec<Cell>, args: &Args) -> Result<Vec<Cell>> {
         cells.retain(|cell| shard.has(counted_or_own(cell).id().as_str()));
     }
     Ok(cells)
-}
-
-/// The score tables that a recipe names by file, by what is in them.
-#[derive(Default)]
-pub(crate) struct ScoreFiles(RefCell<BTreeMap<String, PathBuf>>);
-
-impl ScoreFiles {
-    pub(crate) fn identify(&self, path: &Path) -> Result<TableId, String> {
-        let id = score_store::identify(path).map_err(|error| format!("{error:#}"))?;
-        self.0.borrow_mut().insert(id.hash.clone(), path.to_owned());
-        Ok(id)
-    }
-
-    fn path(&self, id: &TableId) -> Result<PathBuf> {
-        let found = self.0.borrow().get(&id.hash).cloned();
-        found.ok_or_else(|| anyhow!("no file of scores with the hash {}", id.hash))
-    }
 }
 
 /// Makes the runs that have no result yet, and gives what failed, in words. Each is stored as soon as it has ended, so that

@@ -1,19 +1,12 @@
 //! Runs that are stopped anywhere and go on from their checkpoints.
 
-use dynaprune_datasets::{Dataset, Options, find};
+use crate::digits;
 use dynaprune_spec::{Cell, Measurement, ScoreSpec};
 use dynaprune_train::checkpoint::Checkpoints;
 use dynaprune_train::{EpochRecord, Error, Measured, RunRecord, Scores, Snapshot, Watch, measure, run};
 use std::cell::Cell as Counter;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-fn digits() -> Dataset {
-    find("digits")
-        .unwrap()
-        .load(Path::new("data"), &Options::new())
-        .unwrap()
-}
 
 const TRAINING: &str = r#""training":{"epochs":4,"batch_size":32,"learning_rate":0.1,"momentum":0.9,"nesterov":true,
     "weight_decay":0.0005,"label_smoothing":0.1,"schedule":{"kind":"cosine","warmup_epochs":0,"final_factor":0.0},"crop_padding":1,

@@ -1,11 +1,10 @@
 //! Tables of hand-made runs with numbers worked out by hand: accuracies beside published ones, costs, and the scoreboard.
 
-mod made_up;
-
 use std::fs;
 
 use dynaprune_report::{EpochRow, Error, FigureFiles, FigureInput, History, Planned, RunRow, SelectionRow};
-use made_up::Grid;
+
+use crate::made_up::{self, Grid};
 
 /// Samples of the training set.
 const SAMPLES: u64 = 100;
@@ -91,11 +90,7 @@ impl Case {
                 train_samples: SAMPLES as u32,
                 kept_samples: positions.len() as u32,
                 selected: SelectionRow::bits(positions, SAMPLES as usize),
-                score_mean: None,
-                score_std: None,
-                score_min: None,
-                score_median: None,
-                score_max: None,
+                ..SelectionRow::default()
             };
             self.history.selections.extend(sets.iter().map(set));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use dynaprune_report::results::ColumnInfo;
 use dynaprune_report::{EpochRow, RunRow, ScoreRow, ScoringRunRow, SelectionRow, TraceRow};
 
-mod made_up;
+use crate::made_up;
 
 fn documentation() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");

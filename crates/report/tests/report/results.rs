@@ -1,8 +1,6 @@
 //! `runs.parquet`, `epochs.parquet` and the files of scores: what is written is read back, and every other file is refused
 //! with a reason.
 
-mod made_up;
-
 use std::fs;
 use std::path::Path;
 
@@ -10,6 +8,8 @@ use dynaprune_report::{
     EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow,
 };
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
+
+use crate::made_up;
 
 fn results(folder: &Path) -> Results {
     Results::new(folder, "laptop")
@@ -634,11 +634,7 @@ fn kept_sets_that_the_parquet_files_have_lost_come_back_from_the_cells() {
         train_samples: 20,
         kept_samples: 2,
         selected: SelectionRow::bits(&[0, 19], 20),
-        score_mean: None,
-        score_std: None,
-        score_min: None,
-        score_median: None,
-        score_max: None,
+        ..SelectionRow::default()
     };
     for run in &runs[..2] {
         let rows = RunRows {

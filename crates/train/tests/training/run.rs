@@ -1,24 +1,16 @@
 //! Whole runs on the embedded digits.
 
-use dynaprune_datasets::{Dataset, Options, find};
+use crate::digits;
 use dynaprune_spec::{
     Budget, Cell, Choice, DatasetSpec, FirstRound, Precision, Schedule, Score, ScoreSource, Scoring, Selection,
     Training, Value,
 };
 use dynaprune_train::{EpochRecord, RunRecord, Watch, run};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const EPOCHS: u32 = 6;
 const SAMPLES: usize = 250;
 const BATCH: u32 = 32;
-
-fn digits() -> Dataset {
-    find("digits")
-        .unwrap()
-        .load(Path::new("data"), &Options::new())
-        .unwrap()
-}
 
 fn choice(name: &str, options: &[(&str, Value)]) -> Choice {
     let options: BTreeMap<String, Value> = options.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
