@@ -1,5 +1,6 @@
 //! From results to a figure and its page.
 
+use crate::adapted;
 use crate::library::Library;
 use crate::rows::method_label;
 use crate::score_store::ScoreStore;
@@ -43,22 +44,11 @@ impl Figure<'_> {
             true => self.history(library)?,
             false => History::default(),
         };
-        let mut left_out: Vec<String> = self
-            .recipe
-            .left_out(self.profile)
-            .filter_map(|method| Some((&method.choice.name, method.changes.selection_period?)))
-            .map(|(name, period)| format!("{name} selection_period={period}"))
-            .collect();
-        // The other settings of a grid make several methods of one period.
-        left_out.sort();
-        left_out.dedup();
-        let epochs = self.profile.training.epochs;
-        let note = format!(
-            "Left out, because a run has {epochs} epochs only: {}.",
-            left_out.join(", ")
-        );
-        let mut notes: Vec<String> = (!left_out.is_empty()).then_some(note).into_iter().collect();
-        notes.extend(self.replaced());
+        let changes = [
+            adapted::left_out(self.recipe, self.profile),
+            adapted::replaced(self.recipe, self.profile),
+        ];
+        let notes: Vec<String> = changes.into_iter().flatten().collect();
         let recipe = self.recipe;
         let input = FigureInput {
             id: &recipe.name,
@@ -78,20 +68,6 @@ impl Figure<'_> {
             history: &history,
         };
         Ok(input.render()?)
-    }
-
-    /// Which of the recipe's data sets the profile's own stands for.
-    fn replaced(&self) -> Option<String> {
-        let own = &self.profile.dataset.as_ref()?.name;
-        let datasets = self.recipe.datasets.iter().map(|dataset| dataset.name.as_str());
-        let others: Vec<&str> = datasets.filter(|name| name != own).collect();
-        (!others.is_empty()).then(|| {
-            format!(
-                "The profile {} has {own} in the place of {}.",
-                self.profile.name,
-                others.join(" and ")
-            )
-        })
     }
 
     fn history(&self, library: &mut Library) -> Result<History> {

@@ -6,7 +6,6 @@ use clap::ValueEnum;
 use dynaprune_ops::simd::Level;
 use dynaprune_spec::Precision;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::process::Command;
 
 /// What is asked to compute.
@@ -153,11 +152,14 @@ pub(crate) fn check_device(device: Device) -> Result<()> {
     }
 }
 
+/// The most threads that may be asked for.
+pub(crate) const MOST_THREADS: i64 = 1024;
+
 /// Computes on so many threads, if a number is given. To be called before anything uses the pool.
-pub(crate) fn use_threads(threads: Option<NonZeroUsize>) -> Result<()> {
+pub(crate) fn use_threads(threads: Option<u16>) -> Result<()> {
     if let Some(threads) = threads {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(threads.into())
             .build_global()?;
     }
     Ok(())

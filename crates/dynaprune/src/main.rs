@@ -3,6 +3,7 @@
 //! `main` reads the command line and hands over to a verb, one file each under `cmd/`.
 #![forbid(unsafe_code)]
 
+mod adapted;
 mod agreement;
 mod catalog;
 mod cluster;

@@ -86,10 +86,16 @@ impl Progress {
         self.worked += watch.work;
         self.all.set_position((self.worked / UNIT) as u64);
         let mut line = format!(
-            "[{:>width$}/{}] {}: {outcome}, {seconds:.1} s",
+            "[{:>width$}/{}] {}: {outcome}{}",
             self.finished,
             self.runs,
             watch.label,
+            // Not kept, if other work ran beside.
+            if seconds.is_finite() {
+                format!(", {seconds:.1} s")
+            } else {
+                String::new()
+            },
             width = self.runs.to_string().len()
         );
         // Work that was not counted says nothing of the rest.

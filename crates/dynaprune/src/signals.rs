@@ -1,8 +1,8 @@
-//! SIGTERM and SIGINT: an order to keep what there is and to end.
+//! SIGTERM, SIGINT and SIGHUP (a terminal that closes): an order to keep what there is and to end.
 
 use crate::failure::Stopped;
 use anyhow::{Context as _, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,9 @@ impl Stop {
             flag::register_conditional_shutdown(SIGINT, 130, stop.0.clone())?;
             flag::register(SIGINT, stop.0.clone())?;
             flag::register(SIGTERM, stop.0.clone())?;
+            if !ignores_hangups() {
+                flag::register(SIGHUP, stop.0.clone())?;
+            }
             Ok(())
         };
         listen().context("cannot listen for signals")?;
@@ -37,4 +40,13 @@ impl Stop {
             false => Ok(()),
         }
     }
+}
+
+/// Whether the process was started to go on without its terminal, as with `nohup`. Only Linux tells.
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_none_or(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }

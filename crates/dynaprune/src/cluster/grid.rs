@@ -1,5 +1,6 @@
 //! The runs of a recipe in a profile that another machine is to make.
 
+use crate::adapted;
 use crate::catalog::catalog;
 use crate::failure::BadInput;
 use crate::library::Library;
@@ -27,6 +28,8 @@ pub(crate) struct Grid {
     pub(crate) plan: Plan,
     pub(crate) recipe: Named,
     pub(crate) profile_named: Named,
+    /// What the profile makes of the recipe otherwise than it says.
+    pub(crate) adapted: Vec<String>,
 }
 
 /// A recipe or a profile as another folder may name it.
@@ -67,6 +70,7 @@ impl Grid {
         let found = Results::new(results, &profile.name);
         let plan = Plan::new(cells, &profile, &found, &store, &mut Library::new(data), false)?;
         Ok(Self {
+            adapted: adapted::all(&recipe, &profile).collect(),
             recipe: Named::new(recipe.name, request.recipe, &file)?,
             profile_named: Named::new(profile.name.clone(), &asked, &profile_file)?,
             profile,

@@ -70,9 +70,32 @@ pub(crate) fn name(option: &str, text: &str) -> Result<()> {
     Err(BadInput::new(message).into())
 }
 
+/// Refuses what Kubernetes takes for no name: small letters, digits, `-` and `.`, the first and the last no mark.
+pub(crate) fn kubernetes_name(option: &str, text: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_inner = |c: char| is_plain(c) || "-.".contains(c);
+    if text.len() <= 253 && text.chars().all(is_inner) && text.starts_with(is_plain) && text.ends_with(is_plain) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{option}`: expected a name of Kubernetes (small letters and digits, `-` and `.` between them), found `{text}`"
+    );
+    Err(BadInput::new(message).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_those_that_kubernetes_takes() {
+        for name in ["results", "a.b-c2", "0"] {
+            kubernetes_name("--claim", name).unwrap();
+        }
+        for name in ["", "A", "a_b", "-a", "a.", "a b", &"a".repeat(254)] {
+            assert!(kubernetes_name("--claim", name).is_err(), "{name}");
+        }
+    }
 
     /// The forms of `man sbatch`, `--time`.
     #[test]

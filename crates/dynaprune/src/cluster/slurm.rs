@@ -233,6 +233,18 @@ impl Array {
     }
 }
 
+/// Looks whether there is a Slurm to submit to, before anything is written.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn check() -> Result<()> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    match std::env::split_paths(&paths).any(|folder| folder.join("sbatch").is_file()) {
+        true => Ok(()),
+        false => Err(not_here("sbatch")),
+    }
+}
+
 /// Submits an array and returns the number of its job.
 ///
 /// # Errors
@@ -331,16 +343,19 @@ fn count_ended(output: &str) -> String {
     counts.join(", ")
 }
 
+/// That there is no such command.
+fn not_here(program: &str) -> anyhow::Error {
+    let error = BadInput::new(format!("no `{program}` here: this machine has no Slurm"));
+    error.hint("run it where jobs are submitted, or `--dry-run`").into()
+}
+
 /// What a command of Slurm prints.
 fn ask(program: &str, arguments: &[String]) -> Result<String> {
     let output = Command::new(program)
         .args(arguments)
         .output()
         .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                let error = BadInput::new(format!("no `{program}` here: this machine has no Slurm"));
-                error.hint("run it where jobs are submitted, or `--dry-run`").into()
-            }
+            ErrorKind::NotFound => not_here(program),
             _ => anyhow!("cannot start `{program}`: {error}"),
         })?;
     if !output.status.success() {

@@ -17,7 +17,6 @@ use dynaprune_datasets::synthetic::{Difficulty, SyntheticOptions, generate};
 use dynaprune_report::Results;
 use dynaprune_scorers::auc;
 use dynaprune_spec::{Catalog, ScoreSpec, Scorer};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// The options of `score`.
@@ -36,8 +35,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
     /// CPU threads; scores do not depend on it [default: one for each core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=machine::MOST_THREADS))]
+    threads: Option<u16>,
     /// Where results are kept: tables go to `<results>/<profile>/scores` [default: `results` in the workspace]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,

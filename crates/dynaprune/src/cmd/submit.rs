@@ -125,8 +125,25 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let asks = args.gpus_per_task.is_some() || !args.sbatch.is_empty() || args.device == Device::Cpu;
     if grid.profile.needs_cuda && !asks {
         let message = format!("profile `{}` is for GPUs, and no task asks for one", grid.profile.name);
-        let hint = "`--gpus-per-task 1`, or an option of the cluster's own, as in `--sbatch=--gres=gpu:1`";
+        let hint = match args.scheduler {
+            Scheduler::Slurm => "`--gpus-per-task 1`, or an option of the cluster's own, as in `--sbatch=--gres=gpu:1`",
+            Scheduler::Kubernetes => "`--gpus-per-task 1`",
+        };
         return Err(BadInput::new(message).hint(hint).into());
+    }
+    // Tasks of Slurm run a copy of this program.
+    let is_lacking = !cfg!(feature = "cuda") && args.scheduler == Scheduler::Slurm && args.device != Device::Cpu;
+    if grid.profile.needs_cuda && is_lacking {
+        let message = format!(
+            "profile `{}` is for GPUs, and this program, which tasks would run, has no CUDA support",
+            grid.profile.name
+        );
+        let hint =
+            "`DYNAPRUNE_FEATURES=cuda cargo xtask submit ...` builds one that has, also without a GPU (docs/cuda.md)";
+        if !args.dry_run {
+            return Err(BadInput::new(message).hint(hint).into());
+        }
+        eprintln!("note: {message}: {hint}");
     }
     let mut left_out = LeftOut::default();
     if args.scheduler == Scheduler::Slurm {
@@ -171,6 +188,12 @@ fn check(args: &Args) -> Result<()> {
             }
             None => {}
         }
+    }
+    if args.data_dir.is_some() && !is_slurm {
+        return Err(misplaced("--data-dir", args.scheduler));
+    }
+    if let Some(claim) = &args.claim {
+        resources::kubernetes_name("--claim", claim)?;
     }
     if let Some(memory) = &args.mem {
         resources::memory(memory)?;
@@ -254,6 +277,9 @@ struct LeftOut {
 }
 
 fn introduce(grid: &Grid, left_out: &LeftOut, tasks: &Tasks) {
+    for change in &grid.adapted {
+        eprintln!("note: {change}");
+    }
     let among = |ids: &BTreeSet<String>, what: &str| match grid.plan.to_do().filter(|run| ids.contains(&run.id)).count()
     {
         0 => String::new(),
@@ -341,6 +367,7 @@ fn to_slurm(args: &Args, places: &Places, grid: &Grid, tasks: &Tasks, folder: &J
         return print(&(text + &tasks.lines()));
     }
 
+    slurm::check()?;
     folder.create()?;
     folder.copy_program()?;
     folder.write("cells.txt", &tasks.lines())?;
@@ -367,13 +394,21 @@ fn to_slurm(args: &Args, places: &Places, grid: &Grid, tasks: &Tasks, folder: &J
         // After each: should the next one be refused, this one is known.
         folder.record(&submission)?;
     }
-    let words = shell::command(&grid::words(recipe, profile, args.seeds));
+    let mut words = grid::words(recipe, profile, args.seeds);
+    if args.results.is_some() {
+        words.extend(["--results".to_owned(), results]);
+    }
+    let status = shell::command(&words);
+    if args.data_dir.is_some() {
+        words.extend(["--data-dir".to_owned(), data]);
+    }
     eprintln!(
         "script and logs are in {}
 
-    cargo xtask status {words}       # how far it is
-    cargo xtask reproduce {words}    # the figure, once all is done",
-        folder.path().display()
+    cargo xtask status {status}       # how far it is
+    cargo xtask reproduce {}    # the figure, once all is done",
+        folder.path().display(),
+        shell::command(&words)
     );
     Ok(())
 }

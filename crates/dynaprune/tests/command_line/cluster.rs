@@ -75,6 +75,8 @@ fn what_is_submitted_makes_the_grid() {
     let folder = with_slurm();
     let results = &["--results", "on the cluster"];
     let outcome = succeed(&folder, &[SUBMIT, &["slurm", "--untimed"], results]);
+    let next = format!("--results '{}'", folder.path("on the cluster").display());
+    assert_eq!(outcome.stderr.matches(&next).count(), 2, "{}", outcome.stderr);
     assert!(
         outcome.stderr.contains("submitted job 1: an array of 5 tasks"),
         "{}",
@@ -355,6 +357,35 @@ fn a_profile_for_gpus_is_submitted_with_some() {
         let outcome = submit(options);
         assert_eq!(outcome.code, Some(0), "{options:?}: {}", outcome.stderr);
     }
+    if cfg!(feature = "cuda") {
+        return;
+    }
+    // Tasks run this program.
+    let lacks = "profile `big` is for GPUs, and this program, which tasks would run, has no CUDA support";
+    let outcome = submit(&["--gpus-per-task", "1"]);
+    assert!(
+        outcome.stderr.starts_with(&format!("note: {lacks}: ")),
+        "{}",
+        outcome.stderr
+    );
+    let submit = [
+        "submit",
+        "tiny",
+        "--profile",
+        "big",
+        "--scheduler",
+        "slurm",
+        "--gpus-per-task",
+        "1",
+    ];
+    let outcome = folder.run_with_commands("bin", &submit);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.starts_with(&format!("error: {lacks}\n\nhint: ")),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!folder.path("results/big/jobs").exists() && !folder.path("calls").exists());
 }
 
 #[test]
@@ -369,6 +400,7 @@ fn without_slurm_nothing_is_submitted() {
         "{}",
         outcome.stderr
     );
+    assert!(!folder.path("results/tiny/jobs").exists());
     let status = folder.run_with_commands("nothing", STATUS);
     assert_eq!(
         status.stdout,

@@ -113,3 +113,28 @@ fn all_recipes_share_their_runs() {
     let outcome = folder.run(&["reproduce", "all", "--profile", "tiny", "--fresh"]);
     assert_eq!(outcome.code, Some(2));
 }
+
+/// The README and the pages of a workspace are about its own results.
+#[test]
+fn other_results_are_reported_elsewhere() {
+    let folder = Folder::new();
+    folder.write("README.md", README);
+    folder.succeed(&[
+        "reproduce",
+        "tiny",
+        "--profile",
+        "tiny",
+        "--results",
+        "mine",
+        "--docs",
+        "mine/docs",
+    ]);
+    let before = folder.contents("");
+    let outcome = folder.run(&["report", "--results", "mine"]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(outcome.stderr.contains("hint: name a folder"), "{}", outcome.stderr);
+    assert_eq!(folder.contents(""), before);
+    folder.succeed(&["report", "--results", "mine", "--docs", "mine/docs"]);
+    assert!(folder.path("mine/docs/index.md").exists());
+    assert_eq!(fs::read_to_string(folder.path("README.md")).unwrap(), README);
+}

@@ -266,3 +266,46 @@ fn threads_are_chosen_before_a_data_set_is_generated() {
         "--dry-run",
     ]);
 }
+
+/// What a profile makes of a recipe otherwise than it says is said before runs are made.
+#[test]
+fn what_a_profile_changes_is_told() {
+    let folder = Folder::new();
+    let profile = format!("dataset = \"digits\"\npruned_fractions = [0.8]\n{PROFILE}");
+    folder.write("experiments/profiles/other.toml", &profile);
+    let methods = "methods = [\"full\", \"random-static\", { name = \"ucb\", selection_period = [1, 7] }]";
+    let recipe = RECIPE.replace("methods = [\"full\", \"random-static\", \"ucb\"]", methods);
+    folder.write("mine.toml", &recipe.replace("\"digits\"", "\"cifar10\""));
+    let outcome = folder.succeed(&["reproduce", "mine.toml", "--profile", "other", "--dry-run"]);
+    let notes: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("note: "))
+        .collect();
+    let expected = [
+        "note: The profile other has digits in the place of cifar10.",
+        "note: Left out, because the profile other runs the pruned fractions 0.8 only: s=0.5.",
+        "note: Left out, because a run has 2 epochs only: ucb selection_period=7.",
+    ];
+    assert_eq!(notes, expected);
+}
+
+#[test]
+fn no_more_threads_than_machines_have() {
+    let folder = Folder::new();
+    let outcome = folder.run(&[
+        "reproduce",
+        "tiny",
+        "--profile",
+        "tiny",
+        "--dry-run",
+        "--threads",
+        "100000",
+    ]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.contains("100000 is not in 1..=1024"),
+        "{}",
+        outcome.stderr
+    );
+}

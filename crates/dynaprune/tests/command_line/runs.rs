@@ -1,5 +1,7 @@
 //! Single runs: listed, shown, exported, removed, merged and made again.
 
+use std::fs;
+
 use crate::folder::{Folder, RECIPE, RUNS};
 use dynaprune_report::Results;
 use serde_json::Value;
@@ -275,4 +277,17 @@ fn single_cells_are_made_by_id() {
         "{}",
         shard.stderr
     );
+}
+
+#[test]
+fn what_became_of_a_run_that_failed_is_shown() {
+    let folder = Folder::new();
+    folder.reproduce(&[]);
+    let failure = r#"{"run":"digits ucb","error":"no luck","at":"","code_version":"","attempts":1}"#;
+    fs::create_dir_all(folder.path("results/tiny/failed")).unwrap();
+    folder.write("results/tiny/failed/0123456789abcdef.json", failure);
+    let outcome = folder.run(&["runs", "show", "0123"]);
+    assert_eq!(outcome.code, Some(2));
+    let expected = "error: run 0123456789abcdef (digits ucb) failed, and has no result: no luck\n";
+    assert!(outcome.stderr.starts_with(expected), "{}", outcome.stderr);
 }

@@ -1,4 +1,4 @@
-//! SIGTERM at every moment of a sweep.
+//! SIGTERM at every moment of a sweep, and other orders to stop.
 
 use crate::sweep::Sweep;
 use signal_hook::consts::SIGINT;
@@ -80,4 +80,22 @@ fn a_second_interrupt_ends_at_once() {
     assert!(worker.try_wait().unwrap().is_none(), "{}", sweep.log("results"));
     send("-INT", pid);
     assert_eq!(worker.wait().unwrap().code(), Some(130), "{}", sweep.log("results"));
+}
+
+/// A terminal that is closed is an order to stop, but not to a worker that was started to outlive it.
+#[test]
+fn a_hangup_stops_what_was_not_started_by_nohup() {
+    let sweep = Sweep::new();
+    for (by, code) in [(&[][..], STOPPED), (&["nohup"], 0)] {
+        let lock = sweep.lock("results");
+        let mut worker = sweep.start_locked_out_by(by, "results");
+        send("-HUP", worker.id());
+        drop(lock);
+        assert_eq!(
+            worker.wait().unwrap().code(),
+            Some(code),
+            "{by:?} {}",
+            sweep.log("results")
+        );
+    }
 }

@@ -95,12 +95,17 @@ impl Sweep {
 
     /// Starts a worker whose words are in the log.
     pub(crate) fn start(&self, results: &str) -> Child {
+        self.start_by(&[], results)
+    }
+
+    /// Starts a worker by another command, such as `nohup`, that becomes the worker.
+    fn start_by(&self, by: &[&str], results: &str) -> Child {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(self.path(&format!("log-{results}")))
             .unwrap();
-        self.command(results, &[])
+        self.wrapped(by, results, &[])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -116,7 +121,12 @@ impl Sweep {
 
     /// Starts a worker on results that are locked, and comes back when it waits for them.
     pub(crate) fn start_locked_out(&self, results: &str) -> Child {
-        let mut worker = self.start(results);
+        self.start_locked_out_by(&[], results)
+    }
+
+    /// As [`Sweep::start_locked_out`], by another command that becomes the worker.
+    pub(crate) fn start_locked_out_by(&self, by: &[&str], results: &str) -> Child {
+        let mut worker = self.start_by(by, results);
         let pid = worker.id();
         let waits = self.wait_until(&mut worker, || waits_for_a_lock(pid));
         assert!(waits, "{}", self.log(results));

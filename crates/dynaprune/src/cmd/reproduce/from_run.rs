@@ -38,11 +38,12 @@ pub(super) fn run(id: &str, place: &Where, library: &mut Library, args: &Args, s
     dynaprune_train::check(&cell).map_err(|error| wrong(&error))?;
     let here = env!("DYNAPRUNE_CODE_VERSION");
     if row.code_version != here && !args.quiet {
-        eprintln!(
-            "note: recorded by version {}, made again by {here}; `git checkout {}` has the recorded one",
-            row.code_version,
-            commit(&row.code_version)
-        );
+        let recorded = &row.code_version;
+        let where_it_is = match recorded.contains("-dirty") {
+            true => "no commit has the recorded one".to_owned(),
+            false => format!("`git checkout {}` has the recorded one", commit(recorded)),
+        };
+        eprintln!("note: recorded by version {recorded}, made again by {here}; {where_it_is}");
     }
     let work = Work::of(&cell, &library.size(&cell.dataset)?)?;
     let dataset = library.get(&cell.dataset)?;

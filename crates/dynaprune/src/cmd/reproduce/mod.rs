@@ -2,6 +2,7 @@
 
 mod from_run;
 
+use crate::adapted;
 use crate::catalog::catalog;
 use crate::cmd::report;
 use crate::cmd::runs::Where;
@@ -23,7 +24,6 @@ use crate::workspace::{ALL, Workspace, spec_file};
 use anyhow::{Result, anyhow};
 use dynaprune_report::Results;
 use dynaprune_spec::{Catalog, Cell, Recipe, StaticScores};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// The options of `reproduce`.
@@ -46,8 +46,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: Option<u32>,
     /// CPU threads; results do not depend on it [default: one for each core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=machine::MOST_THREADS))]
+    threads: Option<u16>,
     /// Processes that share each GPU, where one run does not fill it; they use all GPUs there are, and keep no seconds
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), conflicts_with_all = ["dry_run", "no_runs", "from_run", "fresh"])]
     jobs_per_gpu: Option<u32>,
@@ -386,6 +386,9 @@ fn introduction(recipe: &Recipe, chosen: &Chosen) -> String {
     text += &format!("profile {}: {}", paint(&profile.name, "1"), profile.summary);
     if let Some(because) = &chosen.because {
         text += &format!("\n(chosen as {because})");
+    }
+    for change in adapted::all(recipe, profile) {
+        text += &format!("\nnote: {change}");
     }
     text
 }

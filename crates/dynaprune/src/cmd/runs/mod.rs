@@ -9,6 +9,7 @@ mod show;
 
 use crate::cmd::report::has_results;
 use crate::failure::BadInput;
+use crate::failures::Failures;
 use crate::workspace::Workspace;
 use anyhow::Result;
 use dynaprune_report::{Results, RunRow};
@@ -102,11 +103,29 @@ pub(crate) fn find(asked: &str, place: &Where) -> Result<(Results, RunRow)> {
     }
     match found.len() {
         1 => Ok(found.remove(0)),
+        0 if let Some(failed) = failed(asked, place)? => Err(failed),
         0 => Err(BadInput::new(format!("no run has an id that begins with `{asked}`"))
             .hint("`cargo xtask runs list` lists them")
             .into()),
         runs => Err(BadInput::new(format!("`{asked}` is the beginning of {runs} ids: give more of it")).into()),
     }
+}
+
+/// What became of a run that failed, and has no result to be found.
+fn failed(asked: &str, place: &Where) -> Result<Option<anyhow::Error>> {
+    for (_, results) in place.all()? {
+        let failures = Failures::new(results.folder()).all();
+        if let Some((id, failure)) = failures.into_iter().find(|(id, _)| id.starts_with(asked)) {
+            let (run, error) = (failure.run, failure.error);
+            let error = BadInput::new(format!("run {id} ({run}) failed, and has no result: {error}"));
+            return Ok(Some(
+                error
+                    .hint("`cargo xtask reproduce` tries it again with `--retry-failed`")
+                    .into(),
+            ));
+        }
+    }
+    Ok(None)
 }
 
 impl Where {

@@ -11,8 +11,8 @@ pub(crate) struct Args {
     /// Score tables of the same samples: two or more
     #[arg(required = true, num_args = 2.., value_name = "FILE")]
     tables: Vec<PathBuf>,
-    /// The pruned fractions whose kept sets are compared
-    #[arg(long, value_name = "S", value_delimiter = ',', default_values_t = FRACTIONS, value_parser = fraction)]
+    /// The pruned fractions whose kept sets are compared, with commas between them [default: 0.3,0.5,0.7]
+    #[arg(long, value_name = "S,...", value_delimiter = ',', default_values_t = FRACTIONS, hide_default_value = true, value_parser = fraction)]
     pruned_fractions: Vec<f64>,
     /// Write plot, numbers and page too: a path without extension [default: only print]
     #[arg(long, value_name = "STEM")]
