@@ -126,7 +126,7 @@ impl<'a> Engine<'a> {
         let (net, place) = if device.is_cuda() {
             let mut resident = gpu::Resident::new(dataset, &normalization, passes.largest(), batch_size, device)?;
             let capacity = gpu::capacity(batch_size, passes.largest());
-            let kind = format!("{:?}", (&cell.model, &graph.input, precision, batch_size, passes));
+            let kind = format!("{:?}", (&cell.model, input, precision, batch_size, passes));
             resident.warm_up(kind, passes, || net(capacity))?;
             (net(capacity)?, Place::Gpu(resident))
         } else {
