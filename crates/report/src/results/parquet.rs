@@ -34,42 +34,25 @@ pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
 
 /// The rows of a file's `bytes`; `path` is for errors.
 pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents<R>, Error> {
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
-    let (frame, written) = decode(bytes).map_err(damaged)?;
-    let names = || frame.get_column_names().into_iter().map(ToString::to_string);
-    let rows = R::from_frame(&frame).map_err(|mismatch| {
-        let path = path.to_owned();
-        match mismatch {
-            Mismatch::Missing { column } => Error::MissingColumn {
-                path,
-                column,
-                found: names().collect::<Vec<_>>().join(", "),
-            },
-            Mismatch::Type {
-                column,
-                found,
-                expected,
-            } => Error::ColumnType {
-                path,
-                column,
-                found,
-                expected,
-            },
-            Mismatch::Null { column, row } => Error::NullValue { path, column, row },
-            // Polars trusts the footer, and so gives such columns for some damaged files.
-            Mismatch::Length {
-                column,
-                found,
-                expected,
-            } => {
-                let reason = format!("expected {expected} values in column `{column}`, found {found}");
-                Error::Damaged { path, reason }
-            }
-        }
-    })?;
+    contents(path, &decoded(path, bytes)?)
+}
+
+/// A file's columns, whatever they are.
+pub(super) struct Decoded {
+    pub(super) frame: DataFrame,
+    /// The sums over the columns that were written with them, if they were.
+    pub(super) sums: BTreeMap<String, String>,
+}
+
+/// The columns of a file's `bytes`; `path` is for errors.
+pub(super) fn decoded(path: &Path, bytes: Vec<u8>) -> Result<Decoded, Error> {
+    let (frame, sums) = decode(bytes).map_err(|reason| damaged(path, reason))?;
+    Ok(Decoded { frame, sums })
+}
+
+/// The rows in a file's columns; `path` is for errors.
+pub(super) fn contents<R: Row>(path: &Path, Decoded { frame, sums: written }: &Decoded) -> Result<Contents<R>, Error> {
+    let rows = R::from_frame(frame).map_err(|mismatches| mismatched(path, frame, mismatches))?;
     let sums = if written.is_empty() {
         BTreeMap::new()
     } else {
@@ -78,12 +61,93 @@ pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents
     let is_altered = |column: &&str| written.get(*column).is_some_and(|sum| *sum != sums[*column]);
     if let Some(column) = sums.keys().copied().find(|column| is_altered(column)) {
         let reason = format!("the values of column `{column}` are not those that were written");
-        return Err(damaged(reason));
+        return Err(damaged(path, reason));
     }
-    let unknown_columns = names()
+    let names = frame.get_column_names().into_iter().map(ToString::to_string);
+    let unknown_columns = names
         .filter(|name| R::COLUMNS.iter().all(|column| column.name != name))
         .collect();
     Ok(Contents { rows, unknown_columns })
+}
+
+fn damaged(path: &Path, reason: String) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// The error that says how a file's columns are not as expected: all that are missing or of another type at once.
+pub(super) fn mismatched(path: &Path, frame: &DataFrame, mismatches: Vec<Mismatch>) -> Error {
+    let path = path.to_owned();
+    let found = || {
+        let names = frame.get_column_names().into_iter().map(ToString::to_string);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let is_of_columns = |mismatch: &Mismatch| matches!(mismatch, Mismatch::Missing { .. } | Mismatch::Type { .. });
+    let (mut columns, values): (Vec<_>, Vec<_>) = mismatches.into_iter().partition(is_of_columns);
+    if columns.len() > 1 {
+        let wrong = wrong_columns(&columns);
+        return Error::Columns {
+            path,
+            wrong,
+            found: found(),
+        };
+    }
+    match columns.pop().or_else(|| values.into_iter().next()) {
+        Some(Mismatch::Missing { column }) => Error::MissingColumn {
+            path,
+            column,
+            found: found(),
+        },
+        Some(Mismatch::Type {
+            column,
+            found,
+            expected,
+        }) => Error::ColumnType {
+            path,
+            column,
+            found,
+            expected,
+        },
+        Some(Mismatch::Null { column, row }) => Error::NullValue { path, column, row },
+        // Polars trusts the footer, and so gives such columns for some damaged files.
+        Some(Mismatch::Length {
+            column,
+            found,
+            expected,
+        }) => {
+            let reason = format!("expected {expected} values in column `{column}`, found {found}");
+            Error::Damaged { path, reason }
+        }
+        None => Error::Damaged {
+            path,
+            reason: "its columns cannot be read".to_owned(),
+        },
+    }
+}
+
+/// `expected columns `a` and `b`; expected column `c` to hold float, found double`.
+fn wrong_columns(mismatches: &[Mismatch]) -> String {
+    let mut missing = Vec::new();
+    let mut types = Vec::new();
+    for mismatch in mismatches {
+        match mismatch {
+            Mismatch::Missing { column } => missing.push(format!("`{column}`")),
+            Mismatch::Type {
+                column,
+                found,
+                expected,
+            } => types.push(format!("expected column `{column}` to hold {expected}, found {found}")),
+            Mismatch::Null { .. } | Mismatch::Length { .. } => {}
+        }
+    }
+    let missing = match missing.len() {
+        0 => None,
+        1 => Some(format!("expected a column {}", missing[0])),
+        _ => Some(format!("expected columns {}", missing.join(", "))),
+    };
+    missing.into_iter().chain(types).collect::<Vec<_>>().join("; ")
 }
 
 /// The different texts in a column, of which alone the file is read; none if there is no file.
@@ -92,10 +156,7 @@ pub(super) fn texts(path: &Path, column: &str) -> Result<BTreeSet<String>, Error
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         bytes => bytes.map_err(Error::read(path))?,
     };
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let damaged = |reason: String| damaged(path, reason);
     sizes::check(&bytes).map_err(damaged)?;
     let read = || -> PolarsResult<BTreeSet<String>> {
         let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(vec![column.to_owned()]));
