@@ -362,7 +362,26 @@ impl<'a> Data<'a> {
         let missing = note(&self.missing, "No result yet for");
         let diverged = note(&self.diverged, "Diverged, so not drawn,");
         let notes = self.input.notes.iter().cloned();
-        missing.into_iter().chain(diverged).chain(notes).collect()
+        let gaps = missing.into_iter().chain(diverged);
+        gaps.chain(self.unknown_costs()).chain(notes).collect()
+    }
+
+    /// That costs are not known, of runs on scores whose table does not say them.
+    fn unknown_costs(&self) -> Option<String> {
+        let is_unknown = |line: &&Line| {
+            let mut runs = line.points.iter().flat_map(|point| &point.runs);
+            runs.any(|run| !run.method_flops().is_finite())
+        };
+        let labels: Vec<String> = self
+            .lines
+            .iter()
+            .filter(is_unknown)
+            .map(|line| line.label.to_owned())
+            .collect();
+        let labels = joined(labels.into_iter()).replace(" / ", ", ");
+        (!labels.is_empty()).then(|| {
+            format!("What the scores of {labels} cost is not known, as their table does not say: these runs have no whole cost here.")
+        })
     }
 
     /// That not all seconds compare, if the drawn runs were not all timed, or not all made on the same device with as many

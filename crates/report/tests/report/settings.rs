@@ -386,3 +386,39 @@ fn bars_that_are_planned_and_missing_are_named() {
     // In both rows of panels.
     assert_eq!(svg.matches("no result").count(), 2, "{svg}");
 }
+/// A table of another program need not say what its scores cost: no figure may.
+#[test]
+fn a_cost_that_nobody_knows_is_not_claimed() {
+    for kind in [
+        "cost-breakdown",
+        "accuracy-vs-time",
+        "time-table",
+        "accuracy-vs-fraction",
+        "scoreboard",
+    ] {
+        let mut case = Case::new(kind, &[], costs(&["cifar10"], &[0.3, 0.7], 2));
+        for run in case.runs.iter_mut().filter(|run| run.method_label == "forget") {
+            (run.scoring_flops, run.scoring_seconds, run.total_seconds) = (f64::NAN, f64::NAN, f64::NAN);
+        }
+        let docs = tempfile::tempdir().unwrap();
+        let files = case.write(docs.path()).unwrap();
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let (page, csv) = (read(&files.page), read(&files.csv));
+        check(&page, &["What the scores of forget cost is not known"]);
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|letter: char| !letter.is_alphanumeric());
+            words
+                .filter(|word| ["NaN", "inf"].contains(word))
+                .map(str::to_owned)
+                .collect()
+        };
+        assert!(
+            words(&page).is_empty() && words(&csv).is_empty(),
+            "{kind}: {page}\n{csv}"
+        );
+        if kind == "accuracy-vs-time" {
+            check(&page, &["\n| forget | 70 % | ? | ? | ? |\n"]);
+        }
+    }
+}
+
