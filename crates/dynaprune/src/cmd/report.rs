@@ -225,6 +225,7 @@ fn figures(
                 Some(Error::NothingToCompare { reason, .. }) => is_absent(reason),
                 Some(Error::MissingBaseline { .. }) => is_absent("no run on full data has a result"),
                 _ => return Err(anyhow!("{} in profile {}: {error}", recipe.name, profile.name)),
+            files: &files,
             },
         }
     }
