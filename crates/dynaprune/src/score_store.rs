@@ -113,6 +113,45 @@ impl ScoreStore {
         paths
     }
 
+    /// Takes over the tables of another store that this one lacks. One that both have stays as it is here.
+    ///
+    /// # Errors
+    /// If a table cannot be written.
+    pub(crate) fn take_over(&self, other: &Self) -> Result<TakenOver> {
+        let mut taken = TakenOver::default();
+        for path in other.tables() {
+            let name = path.file_name().unwrap_or_default();
+            let there = match ScoreFile::read(&path) {
+                Ok(there) => there,
+                Err(error) => {
+                    taken.left_out.push(error.to_string());
+                    continue;
+                }
+            };
+            let target = self.folder.join(name);
+            if !target.is_file() {
+                let failed = |error| anyhow!("cannot write `{}`: {error}", target.display());
+                let bytes =
+                    std::fs::read(&path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
+                std::fs::create_dir_all(&self.folder).map_err(failed)?;
+                if dynaprune_files::write_new(&target, &bytes).map_err(failed)? {
+                    taken.came += 1;
+                    continue;
+                }
+                // Another process has made it meanwhile.
+            }
+            match ScoreFile::read(&target) {
+                Ok(here) => {
+                    let name = name.to_string_lossy();
+                    let difference = difference(&here.rows, &there.rows);
+                    taken.conflicts.extend(difference.map(|what| (name.into_owned(), what)));
+                }
+                Err(error) => taken.left_out.push(error.to_string()),
+            }
+        }
+        Ok(taken)
+    }
+
     pub(crate) fn has(&self, spec: &ScoreSpec) -> bool {
         self.table_path(spec).is_file()
     }
@@ -266,6 +305,47 @@ impl ScoreStore {
     }
 }
 
+/// What came of taking over the tables of another store.
+#[derive(Default)]
+pub(crate) struct TakenOver {
+    /// Tables that were not here.
+    pub(crate) came: usize,
+    /// The files of tables that are in both with other scores, and where they differ.
+    pub(crate) conflicts: Vec<(String, String)>,
+    /// What was wrong with those that could not be read, here or there.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Where two tables of one name differ, in words; when and where they were made, and how long it took, do not count.
+fn difference(here: &[ScoreRow], there: &[ScoreRow]) -> Option<String> {
+    if here.len() != there.len() {
+        return Some(format!("{} samples are here, {} there", here.len(), there.len()));
+    }
+    here.iter().zip(there).find_map(|(a, b)| {
+        let texts = |row: &ScoreRow| {
+            let ScoreRow {
+                dataset,
+                dataset_checksum,
+                spec,
+                ..
+            } = row;
+            [dataset, dataset_checksum, spec].map(String::clone)
+        };
+        match () {
+            () if (a.sample, a.label) != (b.sample, b.label) => Some(format!(
+                "sample {} of class {} is here, sample {} of class {} there",
+                a.sample, a.label, b.sample, b.label
+            )),
+            () if a.score.to_bits() != b.score.to_bits() => Some(format!(
+                "the score of sample {} is {} here, {} there",
+                a.sample, a.score, b.score
+            )),
+            () if texts(a) != texts(b) => Some("they are of other data, or have another spec".to_owned()),
+            () => None,
+        }
+    })
+}
+
 /// A scoring run that was kept.
 struct KeptRun {
     scores: Vec<f32>,
@@ -391,7 +471,28 @@ pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Sc
             row.spec_hash
         );
     }
+    if file.has_labels {
+        check_labels(path, &file.rows, dataset)?;
+    }
     Ok(scored)
+}
+
+/// Refuses rows whose labels are not those of the data set: they are of other samples, or were moved.
+fn check_labels(path: &Path, rows: &[ScoreRow], dataset: &Dataset) -> Result<()> {
+    for row in rows {
+        let expected = dataset.train.labels.get(row.sample as usize).copied().map(u32::from);
+        if expected.is_some_and(|expected| expected != row.label) {
+            bail!(
+                "{}: the label of sample {} is {}, expected {}, which it has in `{}`",
+                path.display(),
+                row.sample,
+                row.label,
+                expected.unwrap_or_default(),
+                dataset.name
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What identifies a table that a recipe names by its file.
@@ -528,24 +629,3 @@ selection_period = 1
         assert_ne!(again[0].id(), cells[0].id());
     }
 }
-    if file.has_labels {
-        check_labels(path, &file.rows, dataset)?;
-    }
-/// Refuses rows whose labels are not those of the data set: they are of other samples, or were moved.
-fn check_labels(path: &Path, rows: &[ScoreRow], dataset: &Dataset) -> Result<()> {
-    for row in rows {
-        let expected = dataset.train.labels.get(row.sample as usize).copied().map(u32::from);
-        if expected.is_some_and(|expected| expected != row.label) {
-            bail!(
-                "{}: the label of sample {} is {}, expected {}, which it has in `{}`",
-                path.display(),
-                row.sample,
-                row.label,
-                expected.unwrap_or_default(),
-                dataset.name
-            );
-        }
-    }
-    Ok(())
-}
-
