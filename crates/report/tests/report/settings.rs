@@ -215,6 +215,41 @@ fn accuracies_stand_at_their_values() {
     );
 }
 
+#[test]
+fn equal_means_are_all_named_and_what_is_not_planned_is_no_gap() {
+    let mut case = Case::new("accuracy-vs-setting", &["selection_period"], periods(&["cifar10"], 1));
+    for label in ["ucb", "ucb selection_period=2"] {
+        case.set_one(label, 99.0);
+    }
+    let unplanned = "ucb score_source=training selection_period=50";
+    case.planned.retain(|run| run.method_label != unplanned);
+    let missing = "ucb score_source=training selection_period=20";
+    case.runs.retain(|run| run.method_label != missing);
+    let [page, ..] = case.texts();
+    check(
+        &page,
+        &[
+            "\n- Best mean of ucb score_source=forward-pass, equal at 2 of 6 values: selection_period = 2, 99.00 %; \
+             selection_period = 5, 99.00 % (chosen on the test set; n = 1).\n",
+        ],
+    );
+    let row = |value: &str| {
+        let mut rows = page.lines().filter(|line| line.starts_with(&format!("| {value} | ")));
+        rows.next().unwrap().to_owned()
+    };
+    assert!(row("20").ends_with(" | no result |"), "{}", row("20"));
+    assert!(row("50").ends_with(" |  |"), "{}", row("50"));
+}
+
+#[test]
+fn cells_of_a_heat_map_that_are_not_planned_are_no_gaps() {
+    let mut case = Case::new("accuracy-heat-map", &["c", "ema_weight"], weights(&["cifar10"], 1));
+    case.planned.retain(|run| run.method_label != "ucb c=3 ema_weight=1");
+    let [page, _, svg] = case.texts();
+    assert!(page.contains(" |  |\n") && !page.contains("no result"), "{page}");
+    check(&svg, &["Grey cells: not planned, or no result; the page says which."]);
+}
+
 impl Case {
     /// Sets the accuracy of all runs with this label, in percent.
     fn set_one(&mut self, label: &str, accuracy: f64) {
@@ -357,35 +392,6 @@ fn parts_of_the_cost_add_up_and_static_scoring_is_held_against_full_data() {
     );
 }
 
-#[test]
-fn seconds_of_several_seeds_are_tested_against_full_data() {
-    let case = Case::new("cost-breakdown", &[], costs(&["cifar10", "cifar100"], &[0.3, 0.7], 3));
-    let [page, ..] = case.texts();
-    check(
-        &page,
-        &[
-            "- In seconds, 6 of 18 settings cost more than training on full data: forget at s = 30, 70 %; el2n@10 at s = 30, 70 \
-             %; grand@10 at s = 30, 70 %.\n",
-            // Scoring takes 495 s, full data 90, 90.9 and 91.8 s: 0.3 + 5.5 / (1, 1.01, 1.02), deviation 0.0539; t(0.975, 2) = 4.3027.
-            "\n| forget | 70 % | 0.30 | 5.30 | more | 0.30 ± 0.00 | 5.75 ± 0.13 | more (n = 3) |\n",
-            "\n| full-short | 30 % | 0.70 | 0.70 | less | 0.70 ± 0.00 | 0.70 ± 0.00 | undecided (no spread, n = 3) |\n",
-        ],
-    );
-}
-
-#[test]
-fn bars_that_are_planned_and_missing_are_named() {
-    let mut case = Case::new("cost-breakdown", &[], costs(&["cifar10"], &[0.3, 0.7], 1));
-    case.runs
-        .retain(|run| run.method != "ucb" || run.pruned_fraction != 0.7);
-    let [page, _, svg] = case.texts();
-    check(
-        &page,
-        &["No result yet for 1 of 19 planned runs: ucb s = 70 % (seed 0)."],
-    );
-    // In both rows of panels.
-    assert_eq!(svg.matches("no result").count(), 2, "{svg}");
-}
 /// A table of another program need not say what its scores cost: no figure may.
 #[test]
 fn a_cost_that_nobody_knows_is_not_claimed() {
@@ -422,3 +428,32 @@ fn a_cost_that_nobody_knows_is_not_claimed() {
     }
 }
 
+#[test]
+fn seconds_of_several_seeds_are_tested_against_full_data() {
+    let case = Case::new("cost-breakdown", &[], costs(&["cifar10", "cifar100"], &[0.3, 0.7], 3));
+    let [page, ..] = case.texts();
+    check(
+        &page,
+        &[
+            "- In seconds, 6 of 18 settings cost more than training on full data: forget at s = 30, 70 %; el2n@10 at s = 30, 70 \
+             %; grand@10 at s = 30, 70 %.\n",
+            // Scoring takes 495 s, full data 90, 90.9 and 91.8 s: 0.3 + 5.5 / (1, 1.01, 1.02), deviation 0.0539; t(0.975, 2) = 4.3027.
+            "\n| forget | 70 % | 0.30 | 5.30 | more | 0.30 ± 0.00 | 5.75 ± 0.13 | more (n = 3) |\n",
+            "\n| full-short | 30 % | 0.70 | 0.70 | less | 0.70 ± 0.00 | 0.70 ± 0.00 | undecided (no spread, n = 3) |\n",
+        ],
+    );
+}
+
+#[test]
+fn bars_that_are_planned_and_missing_are_named() {
+    let mut case = Case::new("cost-breakdown", &[], costs(&["cifar10"], &[0.3, 0.7], 1));
+    case.runs
+        .retain(|run| run.method != "ucb" || run.pruned_fraction != 0.7);
+    let [page, _, svg] = case.texts();
+    check(
+        &page,
+        &["No result yet for 1 of 19 planned runs: ucb s = 70 % (seed 0)."],
+    );
+    // In both rows of panels.
+    assert_eq!(svg.matches("no result").count(), 2, "{svg}");
+}
