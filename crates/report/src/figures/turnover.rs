@@ -64,6 +64,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .gaps("the kept sets")
         .into_iter()
         .chain(without_set(data, &recorded))
+        .chain(recorded.other_fractions())
         .collect();
     let mut words = data.words_of(&recorded.seeds());
     let fractions = joined(
