@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::score_trajectories::FLOOR as SCORE_FLOOR;
 use super::{FigureInput, Planned};
 use crate::plot::axes::band_of;
 use crate::plot::layout::{Format, Words};
@@ -234,10 +235,11 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// A text of the recipe, with the data sets' names filled in.
+    /// A text of the recipe, with the data sets' names filled in, and the least score that a logarithmic axis shows.
     pub(super) fn text(&self, text: &str) -> String {
         let names: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
         text.replace("{dataset}", &names.join(" and "))
+            .replace("{score_floor}", &format!("{SCORE_FLOOR:e}"))
     }
 
     /// What the numbers come from: data set, network, samples, epochs, and how many seeds.

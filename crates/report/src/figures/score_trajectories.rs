@@ -34,7 +34,7 @@ const PICTURES: usize = 8;
 const PICTURES_BESIDE: usize = 4;
 /// On a logarithmic axis, lower scores are drawn here: a cross-entropy can be 0, and below this one the probability of the
 /// right class is above 99.999 %.
-const FLOOR: f64 = 1e-5;
+pub(super) const FLOOR: f64 = 1e-5;
 /// Fewer samples have no line for their median.
 const FEWEST: usize = 3;
 /// The ratio of the highest to the lowest score that calls for a logarithmic axis.
