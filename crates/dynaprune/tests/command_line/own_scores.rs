@@ -5,7 +5,9 @@
 //! ```python
 //! table = pd.DataFrame({"sample": made["sample"].astype("int64"), "label": made["label"].astype("int64")})
 //! table["score"] = np.sqrt(np.arange(len(table)) % 17)
-//! table.sample(frac=1, random_state=0)[["sample", "score"]].to_parquet("minimal.parquet")
+//! minimal = table[["sample", "score"]].assign(rank=np.uint8(7), at=pd.Timestamp("2026-01-31"))
+//! minimal.sample(frac=1, random_state=0).to_parquet("minimal.parquet")
+//! table.assign(label=table["label"].astype("uint8")).to_parquet("narrow.parquet", index=False)
 //! table.assign(label=np.roll(table["label"], 1)).to_parquet("shifted.parquet", index=False)
 //! table.assign(scorer="margin", scoring_seconds=2, scoring_flops=1.5e9, dataset="digits",
 //!              dataset_checksum=made["dataset_checksum"]).to_parquet("priced.parquet", index=False)
@@ -97,6 +99,11 @@ fn tables_that_do_not_fit_are_refused_when_runs_are_planned() {
             "score table `mine`: the number of samples is 99, expected 100",
         ),
         ("shifted.parquet", 1, "mine.parquet: the label of sample "),
+        (
+            "narrow.parquet",
+            2,
+            "expected column `label` to hold numbers of 32 or 64 bits, found uint8",
+        ),
         (
             "unnamed.parquet",
             2,

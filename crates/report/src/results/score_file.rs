@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame, DataType, PolarsResult};
+use polars::prelude::{Column, DataType, PolarsResult};
 
 use super::columns::{Mismatch, parquet_name};
 use super::parquet::{self, Decoded};
@@ -36,7 +36,9 @@ impl ScoreFile {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(Error::read(path))?;
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        let decoded = parquet::decoded(path, bytes)?;
+        // A copy of ours by another program has no sums; all its columns are read too.
+        let known: Vec<&str> = ScoreRow::COLUMNS.iter().map(|column| column.name).collect();
+        let decoded = parquet::decoded(path, bytes, Some(&known))?;
         if is_ours(&decoded) {
             return Ok(Self {
                 rows: parquet::contents(path, &decoded)?.rows,
@@ -45,7 +47,7 @@ impl ScoreFile {
                 hash,
             });
         }
-        let columns = Columns::of(&decoded.frame).map_err(|wrong| parquet::mismatched(path, &decoded.frame, wrong))?;
+        let columns = Columns::of(&decoded).map_err(|wrong| parquet::mismatched(path, &decoded, wrong))?;
         Ok(Self {
             rows: columns.rows(path)?,
             has_labels: columns.label.is_some(),
@@ -57,7 +59,7 @@ impl ScoreFile {
 
 /// Whether dynaprune made the table: no other has the hash of a spec.
 fn is_ours(decoded: &Decoded) -> bool {
-    decoded.frame.column("spec_hash").is_ok() || !decoded.sums.is_empty()
+    decoded.has("spec_hash") || !decoded.sums.is_empty()
 }
 
 /// The values of a column, `None` for null.
@@ -79,9 +81,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(frame: &DataFrame) -> Result<Self, Vec<Mismatch>> {
+    fn of(decoded: &Decoded) -> Result<Self, Vec<Mismatch>> {
         let mut read = Reader {
-            frame,
+            decoded,
             wrong: Vec::new(),
         };
         let columns = Self {
@@ -205,7 +207,7 @@ impl Place<'_> {
 
 /// Reads columns, and collects what is wrong with them.
 struct Reader<'a> {
-    frame: &'a DataFrame,
+    decoded: &'a Decoded,
     wrong: Vec<Mismatch>,
 }
 
@@ -214,20 +216,28 @@ type Kind<T> = fn(&Column) -> Result<Values<T>, &'static str>;
 
 impl Reader<'_> {
     fn needed<T>(&mut self, name: &'static str, kind: Kind<T>) -> Values<T> {
-        if self.frame.column(name).is_err() {
+        if !self.decoded.has(name) {
             self.wrong.push(Mismatch::Missing { column: name });
         }
         self.optional(name, kind).unwrap_or_default()
     }
 
     fn optional<T>(&mut self, name: &'static str, kind: Kind<T>) -> Option<Values<T>> {
-        let column = self.frame.column(name).ok()?;
+        if let Some((_, found)) = self.decoded.unread.iter().find(|(unread, _)| unread == name) {
+            self.wrong.push(Mismatch::Type {
+                column: name,
+                found: found.clone(),
+                expected: "numbers of 32 or 64 bits",
+            });
+        }
+        let frame = &self.decoded.frame;
+        let column = frame.column(name).ok()?;
         match kind(column) {
             // Polars trusts the footer, and so gives such columns for some damaged files.
-            Ok(values) if values.len() != self.frame.height() => self.wrong.push(Mismatch::Length {
+            Ok(values) if values.len() != frame.height() => self.wrong.push(Mismatch::Length {
                 column: name,
                 found: values.len(),
-                expected: self.frame.height(),
+                expected: frame.height(),
             }),
             Ok(values) => return Some(values),
             Err(expected) => self.wrong.push(Mismatch::Type {

@@ -411,6 +411,10 @@ fn a_table_of_another_program_is_refused_with_a_reason() {
         "expected a column `sample`; expected column `score` to hold numbers, found string; found only: index, score",
     );
     check(
+        vec![column("index", [0, 1])],
+        "expected columns `sample`, `score`; found only: index",
+    );
+    check(
         vec![Series::new("sample".into(), [0.0, 1.0]), scores()],
         "expected column `sample` to hold integers, found double",
     );
