@@ -43,7 +43,11 @@ const SUM_TOLERANCE: f64 = 5e-3;
 /// Lengths do not fit, a label is not below `classes`, or a row is not a distribution (logits given
 /// by mistake). A softmax applied twice cannot be told from its output.
 pub fn el2n(probabilities: &[f32], labels: &[u16], classes: usize) -> Result<Vec<f32>, Error> {
-    check_length("`probabilities`", probabilities.len(), labels.len().saturating_mul(classes))?;
+    check_length(
+        "`probabilities`",
+        probabilities.len(),
+        labels.len().saturating_mul(classes),
+    )?;
     labels
         .iter()
         .enumerate()
