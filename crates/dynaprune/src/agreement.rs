@@ -148,7 +148,8 @@ impl Comparison {
 
     /// The data set whose samples are scored.
     pub(crate) fn dataset(&self) -> &str {
-        &self.tables[0].row.dataset
+        let mut names = self.tables.iter().map(|table| table.row.dataset.as_str());
+        names.find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     /// Makes plot, numbers and page, to be written to `stem`; `command` is what makes them again.
@@ -214,7 +215,10 @@ impl Comparison {
 
 fn column(table: &Table) -> ScoreColumn {
     let row = &table.row;
-    let mut details = format!("{} of {}", row.scorer, row.model);
+    let mut details = row.scorer.clone();
+    if !row.model.is_empty() {
+        details += &format!(" of {}", row.model);
+    }
     if !row.variant.is_empty() {
         details += &format!(", {}", row.variant);
     }
@@ -225,7 +229,10 @@ fn column(table: &Table) -> ScoreColumn {
         };
         details += &format!(", {epoch}, runs {}", row.runs);
     }
-    details += &format!("; {}; spec {}", cost(&table.scored, row), row.spec_hash);
+    details += &format!("; {}", cost(&table.scored, row));
+    if !row.spec_hash.is_empty() {
+        details += &format!("; spec {}", row.spec_hash);
+    }
     ScoreColumn {
         label: table.label.clone(),
         details,

@@ -3,14 +3,15 @@
 use crate::adapted;
 use crate::library::Library;
 use crate::rows::method_label;
-use crate::score_store::ScoreStore;
+use crate::score_store::{ScoreFiles, ScoreStore};
 use anyhow::Result;
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{
-    FIGURES, FigureInput, FigureKind, History, Planned, Rendered, Results, SampleImage, ScoreRow, Setting, StaticSet,
+    FIGURES, FigureInput, FigureKind, History, Planned, Rendered, Results, SampleImage, ScoreFile, ScoreRow, Setting,
+    StaticSet,
 };
 use dynaprune_selectors::{Options, Setup, method};
-use dynaprune_spec::{Cell, DatasetSpec, FigureEntry, Profile, Recipe, ScoreSpec, Value};
+use dynaprune_spec::{Cell, DatasetSpec, FigureEntry, Profile, Recipe, ScoreSpec, StaticScores, Value};
 use dynaprune_train::{traced_positions, training_samples};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub(crate) struct Figure<'a> {
     pub(crate) cells: &'a [Cell],
     pub(crate) results: &'a Results,
     pub(crate) store: &'a ScoreStore,
+    /// The score tables that the recipe names by file.
+    pub(crate) files: &'a ScoreFiles,
     /// The command that makes it again.
     pub(crate) command: &'a str,
 }
@@ -77,19 +80,29 @@ impl Figure<'_> {
             ..History::default()
         };
         let mut datasets: Vec<&DatasetSpec> = Vec::new();
-        let mut tables: Vec<(PathBuf, Vec<ScoreRow>)> = Vec::new();
+        let mut tables: Vec<(PathBuf, ScoreFile)> = Vec::new();
         for cell in self.cells {
             if !datasets.contains(&&cell.dataset) {
                 datasets.push(&cell.dataset);
             }
-            let Some(spec) = ScoreSpec::of(cell).filter(|spec| self.store.has(spec)) else {
+            let path = match &cell.selection.static_scores {
+                Some(StaticScores::Table(id)) => self.files.path(id).ok(),
+                _ => ScoreSpec::of(cell)
+                    .filter(|spec| self.store.has(spec))
+                    .map(|spec| self.store.table_path(&spec)),
+            };
+            let Some(path) = path else { continue };
+            if tables.iter().all(|(of, _)| *of != path) {
+                tables.push((path.clone(), ScoreFile::read(&path)?));
+            }
+            let Some((_, file)) = tables.iter().find(|(of, _)| *of == path) else {
                 continue;
             };
-            let path = self.store.table_path(&spec);
-            if tables.last().is_none_or(|(of, _)| *of != path) {
-                tables.push((path.clone(), ScoreRow::read(&path)?));
+            // Nor can classes be balanced that a table does not say.
+            if is_another(file, cell) || (cell.selection.class_balance && !file.has_labels) {
+                continue;
             }
-            let rows = tables.last().map_or(&[][..], |(_, rows)| rows);
+            let rows = &file.rows;
             history.static_sets.push(StaticSet {
                 dataset: cell.dataset.name.clone(),
                 label: method_label(cell, self.profile),
@@ -108,6 +121,11 @@ impl Figure<'_> {
         }
         Ok(history)
     }
+}
+
+/// Whether the file holds another table than that the cell was planned with.
+fn is_another(file: &ScoreFile, cell: &Cell) -> bool {
+    matches!(&cell.selection.static_scores, Some(StaticScores::Table(planned)) if planned.hash != file.hash)
 }
 
 /// What a cell keeps of the samples of its score table.

@@ -5,10 +5,10 @@ use crate::plan::operations;
 use crate::rows::{Provenance, now};
 use anyhow::{Result, anyhow, bail};
 use dynaprune_datasets::Dataset;
-use dynaprune_report::{ScoreRow, ScoringRunRow};
+use dynaprune_report::{ScoreFile, ScoreRow, ScoringRunRow};
 use dynaprune_scorers::forget::{ForgetCounter, NeverLearned, forget_scores};
 use dynaprune_scorers::{MeanOverRuns, ScoreTable};
-use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, TableId, Value};
+use dynaprune_spec::{Cell, Measurement, RunId, ScoreSpec, StaticScores, TableId, Value};
 use dynaprune_train::{Measured, Scores, training_samples};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +22,10 @@ pub(crate) struct ScoreStore {
     folder: PathBuf,
 }
 
-/// A score table with what it cost.
+/// A score table with what it cost; NaN if that is not known.
 pub(crate) struct Scored {
     pub(crate) table: ScoreTable,
+    /// Empty if whoever made the table does not say: its seconds are then taken for those of the machine that uses it.
     pub(crate) device: String,
     pub(crate) threads: u32,
     pub(crate) seconds: f64,
@@ -38,7 +39,7 @@ impl Scored {
     }
 
     fn is_from(&self, by: &Provenance) -> bool {
-        self.device == by.device() && self.threads as usize == by.threads()
+        self.device.is_empty() || (self.device == by.device() && self.threads as usize == by.threads())
     }
 
     /// Forgets the seconds if they were taken elsewhere: they do not add up with those taken here.
@@ -110,6 +111,45 @@ impl ScoreStore {
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
         paths.sort();
         paths
+    }
+
+    /// Takes over the tables of another store that this one lacks. One that both have stays as it is here.
+    ///
+    /// # Errors
+    /// If a table cannot be written.
+    pub(crate) fn take_over(&self, other: &Self) -> Result<TakenOver> {
+        let mut taken = TakenOver::default();
+        for path in other.tables() {
+            let name = path.file_name().unwrap_or_default();
+            let there = match ScoreFile::read(&path) {
+                Ok(there) => there,
+                Err(error) => {
+                    taken.left_out.push(error.to_string());
+                    continue;
+                }
+            };
+            let target = self.folder.join(name);
+            if !target.is_file() {
+                let failed = |error| anyhow!("cannot write `{}`: {error}", target.display());
+                let bytes =
+                    std::fs::read(&path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
+                std::fs::create_dir_all(&self.folder).map_err(failed)?;
+                if dynaprune_files::write_new(&target, &bytes).map_err(failed)? {
+                    taken.came += 1;
+                    continue;
+                }
+                // Another process has made it meanwhile.
+            }
+            match ScoreFile::read(&target) {
+                Ok(here) => {
+                    let name = name.to_string_lossy();
+                    let difference = difference(&here.rows, &there.rows);
+                    taken.conflicts.extend(difference.map(|what| (name.into_owned(), what)));
+                }
+                Err(error) => taken.left_out.push(error.to_string()),
+            }
+        }
+        Ok(taken)
     }
 
     pub(crate) fn has(&self, spec: &ScoreSpec) -> bool {
@@ -265,6 +305,47 @@ impl ScoreStore {
     }
 }
 
+/// What came of taking over the tables of another store.
+#[derive(Default)]
+pub(crate) struct TakenOver {
+    /// Tables that were not here.
+    pub(crate) came: usize,
+    /// The files of tables that are in both with other scores, and where they differ.
+    pub(crate) conflicts: Vec<(String, String)>,
+    /// What was wrong with those that could not be read, here or there.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Where two tables of one name differ, in words; when and where they were made, and how long it took, do not count.
+fn difference(here: &[ScoreRow], there: &[ScoreRow]) -> Option<String> {
+    if here.len() != there.len() {
+        return Some(format!("{} samples are here, {} there", here.len(), there.len()));
+    }
+    here.iter().zip(there).find_map(|(a, b)| {
+        let texts = |row: &ScoreRow| {
+            let ScoreRow {
+                dataset,
+                dataset_checksum,
+                spec,
+                ..
+            } = row;
+            [dataset, dataset_checksum, spec].map(String::clone)
+        };
+        match () {
+            () if (a.sample, a.label) != (b.sample, b.label) => Some(format!(
+                "sample {} of class {} is here, sample {} of class {} there",
+                a.sample, a.label, b.sample, b.label
+            )),
+            () if a.score.to_bits() != b.score.to_bits() => Some(format!(
+                "the score of sample {} is {} here, {} there",
+                a.sample, a.score, b.score
+            )),
+            () if texts(a) != texts(b) => Some("they are of other data, or have another spec".to_owned()),
+            () => None,
+        }
+    })
+}
+
 /// A scoring run that was kept.
 struct KeptRun {
     scores: Vec<f32>,
@@ -307,7 +388,12 @@ fn variant(spec: &ScoreSpec) -> String {
 /// # Errors
 /// If the file cannot be read, has no rows, or rows of several tables.
 pub(crate) fn read(path: &Path) -> Result<(Scored, ScoreRow)> {
-    let rows = ScoreRow::read(path)?;
+    scored(path, &ScoreFile::read(path)?)
+}
+
+/// The table in a file that was read; `path` is for errors. With its first row, which says how it was made.
+fn scored(path: &Path, file: &ScoreFile) -> Result<(Scored, ScoreRow)> {
+    let rows = &file.rows;
     let Some(first) = rows.first() else {
         bail!("{}: expected a score table, found no rows", path.display());
     };
@@ -355,9 +441,23 @@ pub(crate) fn read(path: &Path) -> Result<(Scored, ScoreRow)> {
 /// Reads a score table that is to be used for `cell`.
 ///
 /// # Errors
-/// If it cannot be read, is one of other samples than those the cell trains on, or of another spec than the cell's scorer has.
+/// If it cannot be read, is another than that the cell was planned with, one of other samples than those the cell trains on or
+/// with other labels, or of another spec than the cell's scorer has.
 pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Scored> {
-    let (scored, row) = read(path)?;
+    let file = ScoreFile::read(path)?;
+    // Scores under the id of others would be a wrong result.
+    if let Some(StaticScores::Table(planned)) = &cell.selection.static_scores
+        && planned.hash != file.hash
+    {
+        bail!(
+            "{}: the table was changed since the run was planned: expected BLAKE3 hash {}, found {}; the same command takes the \
+             table as it is now",
+            path.display(),
+            planned.hash,
+            file.hash
+        );
+    }
+    let (scored, row) = scored(path, &file)?;
     let samples = training_samples(cell, dataset)?;
     scored
         .table
@@ -371,17 +471,41 @@ pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Sc
             row.spec_hash
         );
     }
+    if file.has_labels {
+        check_labels(path, &file.rows, dataset)?;
+    }
     Ok(scored)
+}
+
+/// Refuses rows whose labels are not those of the data set: they are of other samples, or were moved.
+fn check_labels(path: &Path, rows: &[ScoreRow], dataset: &Dataset) -> Result<()> {
+    for row in rows {
+        let expected = dataset.train.labels.get(row.sample as usize).copied().map(u32::from);
+        if expected.is_some_and(|expected| expected != row.label) {
+            bail!(
+                "{}: the label of sample {} is {}, expected {}, which it has in `{}`",
+                path.display(),
+                row.sample,
+                row.label,
+                expected.unwrap_or_default(),
+                dataset.name
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What identifies a table that a recipe names by its file.
 pub(crate) fn identify(path: &Path) -> Result<TableId> {
-    let bytes = std::fs::read(path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
-    let (_, row) = read(path)?;
+    let file = ScoreFile::read(path)?;
+    let (_, row) = scored(path, &file)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(TableId {
-        label: format!("{} ({stem})", label(&row)),
-        hash: blake3::hash(&bytes).to_hex().to_string(),
+        label: match file.names_scorer {
+            true => format!("{} ({stem})", label(&row)),
+            false => stem.into_owned(),
+        },
+        hash: file.hash,
     })
 }
 
@@ -404,19 +528,104 @@ impl ScoreFiles {
 
 /// What a table cost, for people: `62.1 s and 1.20 TFLOP of scoring on cpu`.
 pub(crate) fn cost(scored: &Scored, row: &ScoreRow) -> String {
-    let flops = operations(scored.flops);
+    let flops = match scored.flops.is_finite() {
+        true => operations(scored.flops),
+        false => "an unknown number of operations".to_owned(),
+    };
+    let device = match row.device.as_str() {
+        "" => String::new(),
+        device => format!(" on {device}"),
+    };
     match scored.seconds.is_finite() {
-        true => format!("{:.1} s and {flops} of scoring on {}", scored.seconds, row.device),
-        false => format!("{flops} of scoring on {}, not timed", row.device),
+        true => format!("{:.1} s and {flops} of scoring{device}", scored.seconds),
+        false => format!("{flops} of scoring{device}, not timed"),
     }
 }
 
 /// The scorer of a table as legends name it.
 pub(crate) fn label(row: &ScoreRow) -> String {
     match ScoreSpec::from_json(&row.spec) {
-        Ok(spec) => scorer_label(&spec.scorer),
+        Ok(spec) if spec.scorer.name == row.scorer => scorer_label(&spec.scorer),
+        // A copy whose scorer was named anew, with the variant of the old one.
+        Ok(spec) if row.variant == variant(&spec) => row.scorer.clone(),
         // A table made elsewhere.
-        Err(_) if row.variant.is_empty() => row.scorer.clone(),
-        Err(_) => format!("{} {}", row.scorer, row.variant),
+        _ if row.variant.is_empty() => row.scorer.clone(),
+        _ => format!("{} {}", row.scorer, row.variant),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::catalog;
+    use crate::library::Library;
+    use dynaprune_spec::{Profile, Recipe};
+
+    const RECIPE: &str = r#"
+title = "A table of my own"
+claim = "It is as it was."
+how_to_read = "Higher is better."
+figure = "accuracy-vs-fraction"
+datasets = ["digits"]
+methods = [{ name = "static", scores = "mine.parquet" }]
+pruned_fractions = [0.5]
+"#;
+    const PROFILE: &str = r#"
+summary = "a tiny one"
+seeds = 1
+model = { name = "cnn", width = 2 }
+
+[training]
+epochs = 1
+batch_size = 16
+learning_rate = 0.05
+schedule = { kind = "constant" }
+
+[selection]
+selection_period = 1
+"#;
+
+    /// Its scores would else be stored under the id of the others.
+    #[test]
+    fn a_table_that_was_changed_since_it_was_planned_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("mine.toml"), RECIPE).unwrap();
+        std::fs::write(path("tiny.toml"), PROFILE).unwrap();
+        let recipe = Recipe::load(&path("mine.toml"), &catalog()).unwrap();
+        let profile = Profile::load(&path("tiny.toml"), &catalog()).unwrap();
+        let mut library = Library::new(path("data"));
+        let spec = profile.dataset_spec(&recipe.datasets[0]);
+        let dataset = library.get(&spec).unwrap();
+        let table = path("mine.parquet");
+        let write = |score: fn(u32) -> f32| {
+            let row = |sample: u32| ScoreRow {
+                dataset: "digits".to_owned(),
+                split: SPLIT.to_owned(),
+                sample,
+                label: u32::from(dataset.train.labels[sample as usize]),
+                score: score(sample),
+                scorer: "mine".to_owned(),
+                dataset_checksum: dataset.checksum.clone(),
+                ..ScoreRow::default()
+            };
+            let rows: Vec<ScoreRow> = (0..dataset.train.len() as u32).map(row).collect();
+            ScoreRow::write(&table, &rows).unwrap();
+        };
+
+        write(|sample| sample as f32);
+        let files = ScoreFiles::default();
+        let cells = recipe.cells(&profile, None, &|path| files.identify(path)).unwrap();
+        assert_eq!(read_for(&table, &cells[0], dataset).unwrap().table.scores[7], 7.0);
+        write(|sample| -(sample as f32));
+        let error = read_for(&table, &cells[0], dataset).err().unwrap().to_string();
+        assert!(
+            error.contains("mine.parquet: the table was changed since the run was planned: expected BLAKE3 hash "),
+            "{error}"
+        );
+        // Planned anew, it is another run.
+        let again = recipe.cells(&profile, None, &|path| files.identify(path)).unwrap();
+        assert_eq!(read_for(&table, &again[0], dataset).unwrap().table.scores[7], -7.0);
+        assert_ne!(again[0].id(), cells[0].id());
     }
 }

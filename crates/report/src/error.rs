@@ -51,6 +51,28 @@ pub enum Error {
         /// Its type in this version.
         expected: &'static str,
     },
+    /// Several required columns are not in the file, or hold another type than expected.
+    #[error("`{}`: {wrong}; found only: {found}", path.display())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What was expected of which columns.
+        wrong: String,
+        /// The columns of the file, separated by commas.
+        found: String,
+    },
+    /// A column of a score table holds what no such table can have there.
+    #[error("`{}`: expected {expected} in column `{column}`, found {found}", path.display())]
+    ColumnValue {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// What it holds, and in which row, counted from 0.
+        found: String,
+        /// What it may hold.
+        expected: &'static str,
+    },
     /// A column that is never null has a null.
     #[error("`{}`: expected a value in column `{column}`, found null in row {row}", path.display())]
     NullValue {

@@ -59,7 +59,8 @@ pub struct FigureInput<'a> {
     pub claims: &'a [String],
     /// What the figure is to test, with `{dataset}` as in the title.
     pub claim: &'a str,
-    /// How to read the plot.
+    /// How to read the plot, with `{dataset}` as in the title; `{score_floor}` stands for the score below which
+    /// `score-trajectories` draws none on a logarithmic axis.
     pub how_to_read: &'a str,
     /// The settings on the plot's axes, for a kind that draws accuracy against settings: names in [`Planned::settings`].
     pub axes: &'a [String],

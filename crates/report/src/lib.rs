@@ -2,7 +2,8 @@
 //!
 //! [`Results`] keeps every finished run as a file of its own, a cell, and collects runs, epochs, kept sets and traced samples
 //! ([`RunRow`], [`EpochRow`], [`SelectionRow`], [`TraceRow`]) in four Parquet files a profile;
-//! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from;
+//! [`ScoreRow`] and [`ScoringRunRow`] are the rows of score tables and of the runs they are made from, [`ScoreFile`] reads
+//! score tables of other programs too;
 //! [`FigureInput::write`] makes a picture and its page from the rows, [`AgreementInput::render`] from how far scores agree;
 //! [`gallery`] makes the pages over them; [`statistics`] says how sure a mean is.
 //! `docs/formats.md` describes the files.
@@ -56,4 +57,6 @@ pub use figures::{
     Agreement, AgreementInput, FIGURES, FigureFiles, FigureInput, FigureKind, History, Planned, Published, Rendered,
     SampleImage, ScoreColumn, Setting, StaticSet,
 };
-pub use results::{EpochRow, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow};
+pub use results::{
+    EpochRow, Results, RunRow, RunRows, ScoreFile, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow,
+};

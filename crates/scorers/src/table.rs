@@ -6,11 +6,11 @@ use crate::error::{check_length, check_no_nan};
 /// The scores of samples of a data set's split, and where they came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreTable {
-    /// Name of the data set, such as `cifar10`.
+    /// Name of the data set, such as `cifar10`; empty if whoever made the table does not say.
     pub dataset: String,
     /// Its split, such as `train`.
     pub split: String,
-    /// Hash over all bytes of the data set, hexadecimal.
+    /// Hash over all bytes of the data set, hexadecimal; empty if whoever made the table does not say.
     pub dataset_checksum: String,
     /// Name of the scorer, one of [`SCORERS`](crate::SCORERS).
     pub scorer: String,
@@ -25,7 +25,8 @@ pub struct ScoreTable {
 
 impl ScoreTable {
     /// Checks that these are scores of that data: by name, split, number of samples, checksum and the samples
-    /// themselves, in this order, so that the message names the plainest difference.
+    /// themselves, in this order, so that the message names the plainest difference. A name or checksum that is empty on
+    /// either side is not known, and not compared.
     ///
     /// # Errors
     /// [`Error::TableMismatch`] says what the table is of; [`Error::Nan`] names a sample without a
@@ -34,14 +35,19 @@ impl ScoreTable {
         check_length("the scores of a table", self.scores.len(), self.samples.len())?;
         let quoted = |text: &str| format!("`{text}`");
         let length = self.samples.len();
-        self.expect("the data set", quoted(&self.dataset), quoted(dataset))?;
+        let are_known = |one: &str, other: &str| !one.is_empty() && !other.is_empty();
+        if are_known(&self.dataset, dataset) {
+            self.expect("the data set", quoted(&self.dataset), quoted(dataset))?;
+        }
         self.expect("the split", quoted(&self.split), quoted(split))?;
         self.expect("the number of samples", length.to_string(), samples.len().to_string())?;
-        self.expect(
-            "the checksum of the data set",
-            quoted(&self.dataset_checksum),
-            quoted(dataset_checksum),
-        )?;
+        if are_known(&self.dataset_checksum, dataset_checksum) {
+            self.expect(
+                "the checksum of the data set",
+                quoted(&self.dataset_checksum),
+                quoted(dataset_checksum),
+            )?;
+        }
         if let Some(position) = (0..length).find(|&i| self.samples[i] != samples[i]) {
             let (found, expected) = (self.samples[position].to_string(), samples[position].to_string());
             self.expect("the index of a sample", found, expected)?;
@@ -53,7 +59,13 @@ impl ScoreTable {
         match found == expected {
             true => Ok(()),
             false => {
-                let table = format!("{} ({}) of {}", self.scorer, self.variant, self.dataset);
+                let mut table = self.scorer.clone();
+                if !self.variant.is_empty() {
+                    table += &format!(" ({})", self.variant);
+                }
+                if !self.dataset.is_empty() {
+                    table += &format!(" of {}", self.dataset);
+                }
                 Err(Error::TableMismatch {
                     table,
                     what,
@@ -84,6 +96,23 @@ mod tests {
     #[test]
     fn accepts_its_own_data() {
         assert_eq!(table().check("cifar10", "train", &[4, 7, 9], "ab12"), Ok(()));
+    }
+
+    #[test]
+    fn what_a_table_does_not_say_is_not_compared() {
+        let table = ScoreTable {
+            dataset: String::new(),
+            dataset_checksum: String::new(),
+            scorer: "mine".into(),
+            variant: String::new(),
+            ..table()
+        };
+        assert_eq!(table.check("cifar100", "train", &[4, 7, 9], "ff00"), Ok(()));
+        let error = table.check("cifar100", "train", &[4, 7], "ff00").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "score table `mine`: the number of samples is 3, expected 2"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, DatasetEntry, FigureEntry, OptionKind};
 use crate::cell::{Cell, FULL_SHORT, kept};
 use crate::changes::{SelectionChanges, Uses};
-use crate::choice::Choice;
+use crate::choice::{Choice, Value};
 use crate::error::{Result, Source, quoted};
 use crate::profile::Profile;
 use crate::schema;
@@ -46,6 +46,7 @@ pub struct Recipe {
     dataset_spans: Vec<Range<usize>>,
     method_spans: Vec<Range<usize>>,
     fractions_span: Range<usize>,
+    axes_span: Range<usize>,
     /// The catalog's sizes of the data sets it was read with.
     sizes: Vec<DatasetEntry>,
 }
@@ -100,7 +101,8 @@ impl Recipe {
     ///
     /// # Errors
     /// If the profile leaves none of the fractions, asks for more samples than there are, does not reach the epoch of a
-    /// scorer, or a fraction would keep none of the samples; or if `table` cannot tell what is in a file of scores.
+    /// scorer, or a fraction would keep none of the samples; if no run has the settings on the figure's axes, or one is no
+    /// number; or if `table` cannot tell what is in a file of scores.
     pub fn cells(
         &self,
         profile: &Profile,
@@ -165,7 +167,39 @@ impl Recipe {
                 }
             }
         }
+        self.check_axes(&cells, profile)?;
         Ok(cells)
+    }
+
+    /// Refuses axes that the figure could not be drawn with, before anything is run for it.
+    fn check_axes(&self, cells: &[Cell], profile: &Profile) -> Result<()> {
+        if self.axes.is_empty() {
+            return Ok(());
+        }
+        let refused = |message| Err(self.source.error(self.axes_span.clone(), message, None));
+        for axis in &self.axes {
+            let word = cells.iter().find_map(|cell| match setting(cell, axis) {
+                Some(Value::Text(word)) => Some((&cell.method.name, word)),
+                _ => None,
+            });
+            if let Some((method, word)) = word {
+                return refused(format!(
+                    "`axes`: expected settings that are numbers, `{axis}` of `{method}` is `{word}`"
+                ));
+            }
+        }
+        let has_all = |cell: &Cell| self.axes.iter().all(|axis| setting(cell, axis).is_some());
+        match cells.iter().any(has_all) {
+            true => Ok(()),
+            false => {
+                let axes: Vec<String> = self.axes.iter().map(|axis| format!("`{axis}`")).collect();
+                refused(format!(
+                    "`axes`: in profile `{}` no method here has {}",
+                    profile.name,
+                    axes.join(" and ")
+                ))
+            }
+        }
     }
 
     /// The methods that the profile has too few epochs for: their selection period is longer. They are left out of its runs.
@@ -232,6 +266,24 @@ impl Recipe {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// The value of a setting that a run has, if it has it.
+fn setting(cell: &Cell, name: &str) -> Option<Value> {
+    let selection = &cell.selection;
+    if let Some(value) = cell.method.options.get(name) {
+        return Some(value.clone());
+    }
+    match (name, &selection.scoring) {
+        ("selection_period", _) => selection.selection_period.map(|period| Value::Int(i64::from(period))),
+        ("ema_weight", Some(scoring)) => Some(Value::Float(scoring.ema_weight)),
+        (_, Some(scoring)) => {
+            let mut words = scoring.words().into_iter();
+            let word = words.find(|(known, _)| *known == name);
+            word.map(|(_, word)| Value::Text(word.to_owned()))
+        }
+        (_, None) => None,
     }
 }
 
@@ -312,7 +364,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
     let profile = file.optional_text("profile")?;
     let figures: Vec<(&str, &FigureEntry)> = catalog.figures.iter().map(|f| (f.name.as_str(), f)).collect();
     let figure = file.word("figure", None, &figures)?;
-    let axes = axes(source, &mut file, figure, catalog)?;
+    let (axes, axes_span) = axes(source, &mut file, figure, catalog)?;
     let figure = figure.name.clone();
     let mut datasets = Vec::new();
     let mut dataset_spans = Vec::new();
@@ -358,6 +410,7 @@ fn read(shared: Shared, name: String, catalog: &Catalog) -> Result<Recipe> {
         dataset_spans,
         method_spans,
         fractions_span,
+        axes_span,
         sizes: catalog.datasets.clone(),
         source: shared,
     })
@@ -379,8 +432,13 @@ pub(crate) fn fractions(source: &Source, items: Vec<Item>) -> Result<Vec<f64>> {
     Ok(fractions)
 }
 
-/// The settings that a figure draws against, as many as it needs.
-fn axes(source: &Source, file: &mut Table, figure: &FigureEntry, catalog: &Catalog) -> Result<Vec<String>> {
+/// The settings that a figure draws against, as many as it needs, and where they are written.
+fn axes(
+    source: &Source,
+    file: &mut Table,
+    figure: &FigureEntry,
+    catalog: &Catalog,
+) -> Result<(Vec<String>, Range<usize>)> {
     let items = file.optional_list("axes")?.unwrap_or_default();
     if items.is_empty() && figure.axes > 0 {
         return Err(file.missing("axes"));
@@ -388,6 +446,15 @@ fn axes(source: &Source, file: &mut Table, figure: &FigureEntry, catalog: &Catal
     let known = schema::axes(catalog);
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let axes = named(source, &items, "axes", "setting", &known)?;
+    let twice = (1..axes.len()).find(|&index| axes[..index].contains(&axes[index]));
+    if let Some(index) = twice {
+        let message = format!("`axes`: setting `{}` is listed twice", axes[index]);
+        return Err(source.error(items[index].span.clone(), message, None));
+    }
+    let span = match (items.first(), items.last()) {
+        (Some(first), Some(last)) => first.span.start..last.span.end,
+        _ => 0..0,
+    };
     match items.get(figure.axes).or(items.last()) {
         Some(item) if items.len() != figure.axes => {
             let message = format!(
@@ -398,7 +465,7 @@ fn axes(source: &Source, file: &mut Table, figure: &FigureEntry, catalog: &Catal
             );
             Err(source.error(item.span.clone(), message, None))
         }
-        _ => Ok(axes),
+        _ => Ok((axes, span)),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::agreement::Comparison;
 use crate::catalog::catalog;
 use crate::cmd::reproduce::command;
+use crate::cmd::runs::profiles_in;
 use crate::failure::BadInput;
 use crate::figure::Figure;
 use crate::library::Library;
@@ -103,9 +104,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     if names.is_empty() {
         let message = format!("no profile has results in {}", folder.display());
-        return Err(BadInput::new(message)
-            .hint("`cargo xtask reproduce all --profile smoke`")
-            .into());
+        // Of profiles that are files elsewhere only the names are known here.
+        let hint = match profiles_in(&folder).as_slice() {
+            [] => "`cargo xtask reproduce all --profile smoke`".to_owned(),
+            [name] => format!("there are results of: {name}; name the profile's file, `--profile path/to/{name}.toml`"),
+            names => format!(
+                "there are results of: {}; name a profile's file, `--profile path/to/{}.toml`",
+                names.join(", "),
+                names[0]
+            ),
+        };
+        return Err(BadInput::new(message).hint(hint).into());
     }
     let mut made = Vec::new();
     for name in &names {
@@ -225,6 +234,7 @@ fn figures(
             cells: &cells,
             results: &results,
             store: &store,
+            files: &files,
             command: &command(&recipe.name, &profile.name, None),
         };
         match figure.render(library) {

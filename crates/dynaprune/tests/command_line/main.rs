@@ -6,6 +6,7 @@ mod cluster;
 mod data;
 mod folder;
 mod new;
+mod own_scores;
 mod report;
 mod reproduce;
 mod requests;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::folder::{Folder, RECIPE, RUNS};
-use dynaprune_report::Results;
+use dynaprune_report::{Results, ScoreRow};
 use serde_json::Value;
 
 /// A workspace with results, and the id of its `ucb` run at s = 0.5.
@@ -248,6 +248,121 @@ fn shards_make_every_run_once_and_are_merged() {
     );
     let none = folder.run(&["runs", "merge", "nowhere"]);
     assert_eq!(none.code, Some(2), "{}", none.stderr);
+}
+
+/// Tables of the shards come along; of one that both have, the scores must be the same.
+#[test]
+fn score_tables_are_merged_too() {
+    let folder = Folder::new();
+    let score = |scorer: &str, results: &str| {
+        let made = folder.succeed(&[
+            "score",
+            scorer,
+            "--dataset",
+            "digits",
+            "--profile",
+            "tiny",
+            "--results",
+            results,
+            "-q",
+        ]);
+        folder.path(made.stdout.trim())
+    };
+    let (here, there) = (score("input-norm", "one"), score("input-norm", "two"));
+    let other = score("random", "two");
+    let merge = || folder.run(&["runs", "merge", "two", "--results", "one"]);
+    let merged = merge();
+    assert_eq!(merged.code, Some(0), "{}", merged.stderr);
+    assert!(
+        merged.stderr.contains("tiny: 0 runs and 1 score tables came"),
+        "{}",
+        merged.stderr
+    );
+    let came = folder.path("one/tiny/scores").join(other.file_name().unwrap());
+    assert_eq!(std::fs::read(came).unwrap(), std::fs::read(&other).unwrap());
+    // Nothing is left to come; that it was made at another time is no difference.
+    let mut rows = ScoreRow::read(&there).unwrap();
+    rows.iter_mut()
+        .for_each(|row| row.made_at = "2026-01-31T12:00:00Z".to_owned());
+    ScoreRow::write(&there, &rows).unwrap();
+    let merged = merge();
+    assert!(
+        merged.code == Some(0) && merged.stderr.ends_with("tiny: 0 runs came\n"),
+        "{}",
+        merged.stderr
+    );
+
+    let before = std::fs::read(&here).unwrap();
+    rows[7].score = 0.5;
+    ScoreRow::write(&there, &rows).unwrap();
+    let conflict = merge();
+    assert_eq!(conflict.code, Some(1));
+    assert!(
+        conflict
+            .stderr
+            .contains("is in both with other scores, ours stays: the score of sample ")
+            && conflict.stderr.contains(there.file_name().unwrap().to_str().unwrap()),
+        "{}",
+        conflict.stderr
+    );
+    assert_eq!(std::fs::read(&here).unwrap(), before);
+}
+
+#[test]
+fn a_profile_may_be_named_by_its_file() {
+    let folder = Folder::new();
+    std::fs::rename(folder.path("experiments/profiles/tiny.toml"), folder.path("mine.toml")).unwrap();
+    folder.succeed(&[
+        "reproduce",
+        "tiny",
+        "--profile",
+        "mine.toml",
+        "--untimed",
+        "--no-figure",
+    ]);
+    let all = folder.succeed(&["runs", "list", "--profile", "mine.toml"]);
+    assert_eq!(all.stdout.lines().count(), RUNS);
+    folder.succeed(&[
+        "runs",
+        "merge",
+        "results",
+        "--profile",
+        "mine.toml",
+        "--results",
+        "other",
+    ]);
+    let report = folder.run(&["report"]);
+    assert_eq!(report.code, Some(2));
+    assert!(
+        report.stderr.contains("no profile has results in")
+            && report
+                .stderr
+                .contains("there are results of: mine; name the profile's file, `--profile path/to/mine.toml`"),
+        "{}",
+        report.stderr
+    );
+    for wrong in [&["list"][..], &["merge", "results"]] {
+        let unknown = folder.run(&[&["runs"], wrong, &["--profile", "yours"]].concat());
+        assert_eq!(unknown.code, Some(2));
+        assert!(
+            unknown.stderr.contains("no results of a profile `yours` in")
+                && unknown.stderr.contains("hint: there are results of: mine"),
+            "{}",
+            unknown.stderr
+        );
+    }
+}
+
+#[test]
+fn a_results_folder_that_is_not_there_is_told() {
+    let folder = Folder::new();
+    for verb in ["list", "export", "rebuild"] {
+        let outcome = folder.run(&["runs", verb, "--results", "typo"]);
+        assert_eq!(outcome.code, Some(2), "{verb}");
+        assert!(outcome.stderr.contains("no such folder: `typo`"), "{}", outcome.stderr);
+        // Before anything is made there is none.
+        folder.succeed(&["runs", verb]);
+    }
 }
 
 #[test]

@@ -64,8 +64,12 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     } else {
         "Cells: test accuracy after the last epoch.".to_owned()
     });
+    let are_all_planned = arranged.series.iter().all(|series| arranged.plans_all(series));
     if maps.iter().any(Map::has_gap) {
-        words.notes.push("Grey cells: no result.".to_owned());
+        words.notes.push(match are_all_planned {
+            true => "Grey cells: no result.".to_owned(),
+            false => "Grey cells: not planned, or no result; the page says which.".to_owned(),
+        });
     }
     let (scene, _) = layout::between_words(&words, width, height, |scene, area| {
         let mut top = area.top;
@@ -193,7 +197,10 @@ fn statements(arranged: &Arranged, series: &Series, references: &[&Reference]) -
         let _ = write!(text, "| {} |", number(row));
         for &column in &x.values {
             let runs = runs_at(series, column, row);
-            let shown = runs.map_or_else(|| "no result".to_owned(), |runs| with_half_width(&runs.accuracy(), 2));
+            let shown = runs.map_or_else(
+                || series.gap(&[column, row]),
+                |runs| with_half_width(&runs.accuracy(), 2),
+            );
             let _ = write!(text, " {shown} |");
         }
         text.push('\n');

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::data::{Cell, Data, OPERATIONS, dataset_title};
 use super::findings::with_half_width;
 use super::numbers::{self, Numbers};
-use super::settings::Arranged;
+use super::settings::{Arranged, Reference, Series, SeriesPoint};
 use super::{Drawing, FigureKind};
 use crate::Error;
 use crate::plot::axes::{Axis, Panel, band_of, number, padded_range};
@@ -36,6 +36,7 @@ enum Quantity {
 /// A line of a panel.
 struct Line {
     style: MethodStyle,
+    stroke: Stroke,
     /// A method without the setting has one point, which stands for all values.
     is_reference: bool,
     /// Value of the setting and what was measured there.
@@ -131,6 +132,7 @@ fn x_axis(arranged: &Arranged) -> Axis {
 fn lines(arranged: &Arranged, dataset: &str, full: &Cell, quantity: Quantity) -> Vec<Line> {
     let references = arranged.references_of(dataset).map(|reference| Line {
         style: reference.style,
+        stroke: reference_stroke(reference),
         is_reference: true,
         points: quantity
             .of(&reference.cell, full)
@@ -140,6 +142,7 @@ fn lines(arranged: &Arranged, dataset: &str, full: &Cell, quantity: Quantity) ->
     });
     let series = arranged.series_of(dataset).map(|series| Line {
         style: series.style,
+        stroke: series.style.stroke(),
         is_reference: false,
         points: series
             .points
@@ -170,16 +173,14 @@ fn draw(scene: &mut Scene, panel: &Panel, lines: &[Line]) {
     }
     // Dashed lines last among the references: those that lie on a solid one let it show.
     let (references, series): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.is_reference);
-    let (solid, dashed): (Vec<_>, Vec<_>) = references
-        .into_iter()
-        .partition(|line| reference_stroke(line.style).dash == Dash::Solid);
+    let (solid, dashed): (Vec<_>, Vec<_>) = references.into_iter().partition(|line| line.stroke.dash == Dash::Solid);
     for line in solid.into_iter().chain(dashed) {
         let means: Vec<_> = points(line).iter().map(|&(x, summary)| (x, summary.mean)).collect();
-        panel.line(scene, &means, reference_stroke(line.style));
+        panel.line(scene, &means, line.stroke);
     }
     for line in series {
         let means: Vec<_> = line.points.iter().map(|&(x, summary)| (x, summary.mean)).collect();
-        panel.line(scene, &means, line.style.stroke());
+        panel.line(scene, &means, line.stroke);
         for point in means {
             let (style, at) = (line.style, panel.at(point));
             scene.marker(at, MARKER_RADIUS, style.marker, style.filled(), style.color);
@@ -187,11 +188,18 @@ fn draw(scene: &mut Scene, panel: &Panel, lines: &[Line]) {
     }
 }
 
-/// Thinner than a line through points.
-fn reference_stroke(style: MethodStyle) -> Stroke {
+/// Thinner than a line through points, and with another dash for each pruned fraction of a method.
+fn reference_stroke(reference: &Reference) -> Stroke {
+    let stroke = reference.style.stroke();
+    // Other than a dash of the style, by which static methods are told.
+    let others = [Dash::Dotted, Dash::Mixed];
     Stroke {
-        width: 1.8,
-        ..style.stroke()
+        width: if reference.rank > others.len() { 1.0 } else { 1.8 },
+        dash: match reference.rank.checked_sub(1) {
+            None => stroke.dash,
+            Some(rank) => others[rank % others.len()],
+        },
+        ..stroke
     }
 }
 
@@ -207,7 +215,7 @@ fn legend(data: &Data, arranged: &Arranged) -> crate::plot::legend::Legend {
         }
         for reference in arranged.references_of(dataset) {
             if legend.others.iter().all(|(label, _)| *label != reference.label) {
-                let line = Sample::Line(reference_stroke(reference.style));
+                let line = Sample::Line(reference_stroke(reference));
                 legend.others.push((reference.label.clone(), line));
             }
         }
@@ -281,7 +289,7 @@ fn statements(arranged: &Arranged, dataset: &str, full: &Cell) -> String {
         let _ = write!(text, "| {} |", number(value));
         for one in &series {
             let point = one.points.iter().find(|point| point.x() == value);
-            let shown = point.map_or_else(|| "no result".to_owned(), |point| cell(&point.cell));
+            let shown = point.map_or_else(|| one.gap(&[value]), |point| cell(&point.cell));
             let _ = write!(text, " {shown} |");
         }
         text.push('\n');
@@ -292,24 +300,43 @@ fn statements(arranged: &Arranged, dataset: &str, full: &Cell) -> String {
     }
     text.push('\n');
     for one in &series {
-        let best = one
-            .points
+        let best = best(one);
+        let texts: Vec<String> = best
             .iter()
-            .max_by(|a, b| a.cell.accuracy().mean.total_cmp(&b.cell.accuracy().mean));
-        if let Some(best) = best {
-            let _ = writeln!(
+            .map(|best| {
+                let accuracy = with_half_width(&best.cell.accuracy(), 2);
+                format!("{} = {}, {accuracy} %", axis.setting, number(best.x()))
+            })
+            .collect();
+        let single = match best.iter().all(|best| best.cell.runs.len() == 1) {
+            true => "; n = 1",
+            false => "",
+        };
+        let (label, all) = (&one.label, one.points.len());
+        let _ = match texts.as_slice() {
+            [] => Ok(()),
+            [best] => writeln!(
                 text,
-                "- Best mean of {}: {} = {}, {} % (the best of {}, chosen on the test set{}).",
-                one.label,
-                axis.setting,
-                number(best.x()),
-                with_half_width(&best.cell.accuracy(), 2),
-                one.points.len(),
-                if best.cell.runs.len() == 1 { "; n = 1" } else { "" },
-            );
-        }
+                "- Best mean of {label}: {best} (the best of {all}, chosen on the test set{single})."
+            ),
+            equal => writeln!(
+                text,
+                "- Best mean of {label}, equal at {} of {all} values: {} (chosen on the test set{single}).",
+                equal.len(),
+                equal.join("; ")
+            ),
+        };
     }
     text + "\n"
+}
+
+/// The points with the highest mean: several if they are equal.
+fn best<'a, 'b>(series: &'b Series<'a>) -> Vec<&'b SeriesPoint<'a>> {
+    let mean = |point: &SeriesPoint| point.cell.accuracy().mean;
+    let highest = series.points.iter().map(mean).fold(f64::NEG_INFINITY, f64::max);
+    // Sums over seeds round; no test set is large enough for so small a difference.
+    let is_highest = |point: &&SeriesPoint| highest - mean(point) < 1e-9;
+    series.points.iter().filter(is_highest).collect()
 }
 
 /// A row for each point; references have no value.
@@ -356,10 +383,13 @@ fn numbers_of(data: &Data, arranged: &Arranged) -> Numbers {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{Drawing, Error, enumerated};
     use crate::figures::settings::tests::draw;
     use crate::figures::tests::check_texts;
     use crate::made_up::settings::{Ablation, ablation, epsilons, numbers, periods, words};
+    use crate::plot::scene::Shape;
 
     const KIND: &str = "accuracy-vs-setting";
 
@@ -414,6 +444,30 @@ mod tests {
                 seeds: 1,
             });
             check_texts(&draw(KIND, &["c"], &planned, &runs).unwrap().scene.unwrap(), "c");
+        }
+    }
+
+    #[test]
+    fn reference_lines_of_several_fractions_look_different() {
+        for pruned_fractions in [&[0.7][..], &[0.5, 0.7], &[0.3, 0.5, 0.7]] {
+            let (planned, runs) = ablation(&Ablation {
+                datasets: &["cifar10"],
+                method: "ucb",
+                settings: &[("c", &numbers(&[1.0, 0.0, 3.0]))],
+                pruned_fractions,
+                seeds: 1,
+            });
+            let scene = draw(KIND, &["c"], &planned, &runs).unwrap().scene.unwrap();
+            let looks: BTreeSet<String> = scene
+                .shapes
+                .iter()
+                .filter_map(|shape| match shape {
+                    Shape::Line { stroke, .. } if stroke.width == 1.8 => Some(format!("{stroke:?}")),
+                    _ => None,
+                })
+                .collect();
+            // `full`, and three methods at each fraction.
+            assert_eq!(looks.len(), 1 + 3 * pruned_fractions.len(), "{looks:?}");
         }
     }
 

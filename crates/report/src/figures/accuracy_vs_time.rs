@@ -314,15 +314,16 @@ fn statements(data: &Data, dataset: &str, full: &Cell) -> String {
             .filter(|point| point.accuracy().mean >= accuracy - 1.0);
         let cost = |point: &Cell, cost| point.relative(full, cost).map(|relative| relative.mean);
         let operations = |point: &Cell| cost(point, OPERATIONS).unwrap_or(f64::INFINITY);
+        let shown = |cost: Option<f64>| cost.map_or_else(|| "?".to_owned(), |cost| format!("{cost:.2}"));
         let _ = match good.min_by(|a, b| operations(a).total_cmp(&operations(b))) {
             None => writeln!(text, "| {} | none | | | |", line.label),
             Some(point) => writeln!(
                 text,
-                "| {} | {} % | {} | {:.2} | {} |",
+                "| {} | {} % | {} | {} | {} |",
                 line.label,
                 percent(point.pruned_fraction),
-                cost(point, SECONDS).map_or_else(|| "?".to_owned(), |time| format!("{time:.2}")),
-                operations(point),
+                shown(cost(point, SECONDS)),
+                shown(cost(point, OPERATIONS)),
                 signed(point.accuracy().mean - accuracy),
             ),
         };
@@ -380,6 +381,10 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
     for (index, (line, point)) in cells.iter().enumerate() {
         let mean = |of: fn(&RunRow) -> f64| point.summary(of).mean;
         let scoring = mean(|run| run.scoring_flops) / mean(RunRow::method_flops);
+        let scoring = match scoring.is_finite() {
+            true => format!("{:.0} %", 100.0 * scoring),
+            false => "?".to_owned(),
+        };
         let seconds = costs[0][index].map_or_else(
             || "?".to_owned(),
             |cost| format!("{}, {}", with_half_width(&cost, 2), with_pairs(&cost, time[index])),
@@ -390,10 +395,9 @@ fn static_costs(data: &Data, dataset: &str, full: &Cell) -> String {
         );
         let _ = writeln!(
             rows,
-            "| {} | {} % | {:.0} % | {seconds} | {counted} |",
+            "| {} | {} % | {scoring} | {seconds} | {counted} |",
             line.label,
             percent(point.pruned_fraction),
-            100.0 * scoring
         );
     }
     let counted = COSTS

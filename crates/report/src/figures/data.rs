@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::score_trajectories::FLOOR as SCORE_FLOOR;
 use super::{FigureInput, Planned};
 use crate::plot::axes::band_of;
 use crate::plot::layout::{Format, Words};
@@ -234,10 +235,11 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// A text of the recipe, with the data sets' names filled in.
+    /// A text of the recipe, with the data sets' names filled in, and the least score that a logarithmic axis shows.
     pub(super) fn text(&self, text: &str) -> String {
         let names: Vec<&str> = self.datasets.iter().map(|name| dataset_title(name)).collect();
         text.replace("{dataset}", &names.join(" and "))
+            .replace("{score_floor}", &format!("{SCORE_FLOOR:e}"))
     }
 
     /// What the numbers come from: data set, network, samples, epochs, and how many seeds.
@@ -362,7 +364,26 @@ impl<'a> Data<'a> {
         let missing = note(&self.missing, "No result yet for");
         let diverged = note(&self.diverged, "Diverged, so not drawn,");
         let notes = self.input.notes.iter().cloned();
-        missing.into_iter().chain(diverged).chain(notes).collect()
+        let gaps = missing.into_iter().chain(diverged);
+        gaps.chain(self.unknown_costs()).chain(notes).collect()
+    }
+
+    /// That costs are not known, of runs on scores whose table does not say them.
+    fn unknown_costs(&self) -> Option<String> {
+        let is_unknown = |line: &&Line| {
+            let mut runs = line.points.iter().flat_map(|point| &point.runs);
+            runs.any(|run| !run.method_flops().is_finite())
+        };
+        let labels: Vec<String> = self
+            .lines
+            .iter()
+            .filter(is_unknown)
+            .map(|line| line.label.to_owned())
+            .collect();
+        let labels = joined(labels.into_iter()).replace(" / ", ", ");
+        (!labels.is_empty()).then(|| {
+            format!("What the scores of {labels} cost is not known, as their table does not say: these runs have no whole cost here.")
+        })
     }
 
     /// That not all seconds compare, if the drawn runs were not all timed, or not all made on the same device with as many

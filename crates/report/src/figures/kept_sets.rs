@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{Data, Line, seeds, summary};
+use super::data::{Data, Line, percent, seeds, summary};
 use super::{Planned, Setting};
 use crate::plot::theme::Family;
 use crate::statistics::Summary;
@@ -101,6 +101,34 @@ impl<'a> Recorded<'a> {
             .retain(|group| is_shown(group.line.dataset, group.pruned_fraction));
         self.without.retain(|run| is_shown(&run.dataset, run.pruned_fraction));
         self
+    }
+
+    /// That the shown pruned fractions are not all that are planned for the methods of the groups.
+    pub(super) fn other_fractions(&self) -> Option<String> {
+        let in_order = |fractions: &mut Vec<f64>| {
+            fractions.sort_by(f64::total_cmp);
+            fractions.dedup();
+        };
+        let is_shown = |run: &&Planned| {
+            let mut groups = self.groups_of(&run.dataset);
+            groups.any(|group| group.line.label == run.method_label)
+        };
+        let planned = self.data.input.planned.iter().filter(is_shown);
+        let mut planned: Vec<f64> = planned.map(|run| run.pruned_fraction).collect();
+        let mut shown: Vec<f64> = self.groups.iter().map(|group| group.pruned_fraction).collect();
+        in_order(&mut planned);
+        in_order(&mut shown);
+        let listed = |fractions: &[f64]| {
+            let texts: Vec<String> = fractions.iter().map(|&s| percent(s)).collect();
+            texts.join(", ")
+        };
+        (planned.len() > shown.len()).then(|| {
+            format!(
+                "Of the planned pruned fractions, {} %, only s = {} % is shown.",
+                listed(&planned),
+                listed(&shown)
+            )
+        })
     }
 
     /// Leaves out runs that lack something else; they are named with those that lack kept sets.

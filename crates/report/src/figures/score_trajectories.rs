@@ -34,7 +34,7 @@ const PICTURES: usize = 8;
 const PICTURES_BESIDE: usize = 4;
 /// On a logarithmic axis, lower scores are drawn here: a cross-entropy can be 0, and below this one the probability of the
 /// right class is above 99.999 %.
-const FLOOR: f64 = 1e-5;
+pub(super) const FLOOR: f64 = 1e-5;
 /// Fewer samples have no line for their median.
 const FEWEST: usize = 3;
 /// The ratio of the highest to the lowest score that calls for a logarithmic axis.
@@ -101,7 +101,11 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .only(|chosen| traces.contains_key(&*chosen.run.run_id))
         .at_largest_fraction()
         .or_nothing_to_draw()?;
-    let gaps = recorded.gaps("scores and kept sets");
+    let gaps: Vec<String> = recorded
+        .gaps("scores and kept sets")
+        .into_iter()
+        .chain(recorded.other_fractions())
+        .collect();
     let shown: Vec<Traced> = recorded
         .groups
         .iter()
@@ -120,7 +124,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
     words.notes.extend(gaps.iter().cloned());
     Ok(Drawing {
         scene: Some(scene(data, words, &shown)),
-        findings: statements(&shown, gaps),
+        findings: statements(&shown, &gaps),
         numbers: Numbers::new(&COLUMNS, shown.iter().flat_map(rows)),
     })
 }
@@ -495,8 +499,8 @@ fn capitalised(word: &str) -> String {
         .collect()
 }
 
-fn statements(shown: &[Traced], gaps: Option<String>) -> String {
-    let mut text = gaps.map_or_else(String::new, |gaps| format!("**{gaps}**\n\n"));
+fn statements(shown: &[Traced], gaps: &[String]) -> String {
+    let mut text: String = gaps.iter().map(|gap| format!("**{gap}**\n\n")).collect();
     for run in shown {
         let (group, line) = (run.group, run.group.line);
         let _ = writeln!(

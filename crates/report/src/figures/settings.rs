@@ -31,6 +31,8 @@ pub(super) struct Series<'a> {
     /// The method's name with the other settings that vary among its planned runs.
     pub(super) label: String,
     pub(super) style: MethodStyle,
+    /// The values of the axes that are planned.
+    planned: Vec<Vec<f64>>,
     /// By ascending place; every point has a run.
     pub(super) points: Vec<SeriesPoint<'a>>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Reference<'a> {
     pub(super) label: String,
     pub(super) method_label: &'a str,
     pub(super) style: MethodStyle,
+    /// Which of the planned pruned fractions above 0 it has, counted from 0 in ascending order.
+    pub(super) rank: usize,
     pub(super) cell: Cell<'a>,
 }
 
@@ -96,7 +100,8 @@ impl<'a> Arranged<'a> {
             references: Vec::new(),
         };
         let runs: BTreeMap<&str, &RunRow> = data.runs().map(|run| (run.run_id.as_str(), run)).collect();
-        let several = ascending(planned.iter().map(|run| run.pruned_fraction).filter(|s| *s > 0.0)).len() > 1;
+        let fractions = ascending(planned.iter().map(|run| run.pruned_fraction).filter(|s| *s > 0.0));
+        let several = fractions.len() > 1;
         let varying = Varying::new(&members, axes);
         for (run, place) in planned.iter().zip(&places) {
             let row = runs.get(run.run_id.as_str()).copied();
@@ -105,7 +110,7 @@ impl<'a> Arranged<'a> {
             }
             match (place, row) {
                 (Some(place), row) => arranged.put(run, place, varying.label(run, several), row),
-                (None, Some(row)) => arranged.put_reference(data, run, several, row),
+                (None, Some(row)) => arranged.put_reference(data, run, &fractions, row),
                 (None, None) => {}
             }
         }
@@ -146,10 +151,15 @@ impl<'a> Arranged<'a> {
                 method: &planned.method,
                 label,
                 style,
+                planned: Vec::new(),
                 points: Vec::new(),
             });
             self.series.len() - 1
         });
+        let places = &mut self.series[index].planned;
+        if places.iter().all(|known| known != place) {
+            places.push(place.to_vec());
+        }
         let Some(row) = row else { return };
         let points = &mut self.series[index].points;
         match points.iter_mut().find(|point| point.place == place) {
@@ -179,8 +189,8 @@ impl<'a> Arranged<'a> {
         MethodStyle::of(method, label, others.len())
     }
 
-    fn put_reference(&mut self, data: &Data<'a>, planned: &'a Planned, several: bool, row: &'a RunRow) {
-        let label = with_fraction(&planned.method_label, planned.pruned_fraction, several);
+    fn put_reference(&mut self, data: &Data<'a>, planned: &'a Planned, fractions: &[f64], row: &'a RunRow) {
+        let label = with_fraction(&planned.method_label, planned.pruned_fraction, fractions.len() > 1);
         let is_same = |other: &&mut Reference| other.dataset == planned.dataset && other.label == label;
         if let Some(reference) = self.references.iter_mut().find(is_same) {
             reference.cell.runs.push(row);
@@ -194,6 +204,10 @@ impl<'a> Arranged<'a> {
             label,
             method_label: &planned.method_label,
             style: style.unwrap_or_else(|| MethodStyle::of(&planned.method, &planned.method_label, 0)),
+            rank: fractions
+                .iter()
+                .position(|&fraction| fraction == planned.pruned_fraction)
+                .unwrap_or(0),
             cell: Cell {
                 pruned_fraction: planned.pruned_fraction,
                 runs: vec![row],
@@ -212,6 +226,13 @@ impl<'a> Arranged<'a> {
         self.references
             .iter()
             .filter(move |reference| reference.dataset == dataset)
+    }
+
+    /// Whether a series has a planned run at all values of two axes.
+    pub(super) fn plans_all(&self, series: &Series) -> bool {
+        let [x, y] = &*self.axes else { return true };
+        let mut places = x.values.iter().flat_map(|&x| y.values.iter().map(move |&y| [x, y]));
+        places.all(|place| series.plans(&place))
     }
 
     /// Whether a method's label belongs to a series.
@@ -281,6 +302,21 @@ impl AxisValues<'_> {
             _ => return self.setting.to_owned(),
         };
         format!("{} ({what})", self.setting)
+    }
+}
+
+impl Series<'_> {
+    /// Whether a run is planned at these values of the axes.
+    pub(super) fn plans(&self, place: &[f64]) -> bool {
+        self.planned.iter().any(|planned| planned == place)
+    }
+
+    /// What a table says where there is no result: that it is missing, or nothing where none is planned.
+    pub(super) fn gap(&self, place: &[f64]) -> String {
+        match self.plans(place) {
+            true => "no result".to_owned(),
+            false => String::new(),
+        }
     }
 }
 

@@ -52,7 +52,9 @@ struct Row<'a> {
     operations_without: Option<Summary>,
     seconds: Option<Summary>,
     seconds_without: Option<Summary>,
-    /// The operations that each run which reached the goal had then taken.
+    /// Runs that reached the goal.
+    reached: usize,
+    /// The operations that each of them had then taken, as far as they are known.
     to_goal: Vec<f64>,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Row<'a> {
             let epochs = epochs.get(run.run_id.as_str())?;
             Some(operations_to(run, epochs, goal)? / one)
         });
+        let to_goal: Vec<f64> = to_goal.collect();
         Self {
             line,
             cell,
@@ -108,13 +111,15 @@ impl<'a> Row<'a> {
             operations_without: cell.relative(full, OPERATIONS_WITHOUT_SCORING),
             seconds: cell.relative(full, SECONDS),
             seconds_without: cell.relative(full, SECONDS_WITHOUT_SCORING),
-            to_goal: to_goal.collect(),
+            reached: to_goal.len(),
+            to_goal: to_goal.into_iter().filter(|cost| cost.is_finite()).collect(),
         }
     }
 
     /// The share of a full-data run: `0.61`, `0.61 (2 of 3 runs)`, `never`.
     fn goal(&self) -> String {
         match (Summary::of(&self.to_goal), self.cell.runs.len()) {
+            (None, _) if self.reached > 0 => "?".to_owned(),
             (None, _) => "never".to_owned(),
             (Some(share), runs) if share.n < runs => format!("{:.2} ({} of {runs} runs)", share.mean, share.n),
             (Some(share), _) => format!("{:.2}", share.mean),
@@ -138,7 +143,7 @@ impl<'a> Row<'a> {
             optional(self.seconds.and_then(|seconds| seconds.half_width)),
             mean(&self.seconds_without),
             speed_up(&self.seconds),
-            self.to_goal.len().to_string(),
+            self.reached.to_string(),
             mean(&Summary::of(&self.to_goal)),
         ]
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::data::{Data, continued, count, dataset_title, joined, percent};
+use super::data::{Data, continued, count, counted as counted_from, dataset_title, joined, percent};
 use super::kept_sets::{COUNTED, Chosen, Group, NOT_COUNTED, Recorded, in_percent};
 use super::numbers::{self, Numbers};
 use super::{Drawing, FigureKind, StaticSet, findings, over_epochs};
@@ -64,6 +64,7 @@ fn make(data: &Data) -> Result<Drawing, Error> {
         .gaps("the kept sets")
         .into_iter()
         .chain(without_set(data, &recorded))
+        .chain(recorded.other_fractions())
         .collect();
     let mut words = data.words_of(&recorded.seeds());
     let fractions = joined(
@@ -133,7 +134,11 @@ fn without_set(data: &Data, recorded: &Recorded) -> Option<String> {
     let sets = &data.input.history.static_sets;
     let lacks = data.input.planned.iter().filter(|planned| {
         let is_there = |set: &StaticSet| (&set.dataset, &set.label) == (&planned.dataset, &planned.method_label);
-        planned.method == "static" && datasets.contains(&&*planned.dataset) && !sets.iter().any(is_there)
+        // What counts another run's selections has no table.
+        planned.method == "static"
+            && counted_from(&planned.method_label).is_none()
+            && datasets.contains(&&*planned.dataset)
+            && !sets.iter().any(is_there)
     });
     let named = lacks.map(|planned| format!("{} ({})", planned.method_label, dataset_title(&planned.dataset)));
     let named = joined(named).replace(" / ", ", ");

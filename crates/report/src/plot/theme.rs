@@ -19,6 +19,8 @@ pub(crate) enum Dash {
     Solid,
     Dashed,
     Dotted,
+    /// Long and short in turn.
+    Mixed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,6 +283,7 @@ impl Dash {
             Self::Solid => &[],
             Self::Dashed => &[7.0, 4.5],
             Self::Dotted => &[2.0, 4.0],
+            Self::Mixed => &[9.0, 3.5, 2.0, 3.5],
         }
     }
 }

@@ -157,7 +157,8 @@ impl Value for Option<f64> {
 pub(super) trait Row: Sized + Clone {
     const COLUMNS: &'static [ColumnInfo];
     fn to_frame(rows: &[Self]) -> PolarsResult<DataFrame>;
-    fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, Mismatch>;
+    /// The rows, or all that is not as expected.
+    fn from_frame(frame: &DataFrame) -> Result<Vec<Self>, Vec<Mismatch>>;
     /// A sum over the values of each column.
     fn sums(rows: &[Self]) -> BTreeMap<&'static str, String>;
 }
@@ -213,7 +214,7 @@ pub(super) fn read<T: Value>(frame: &DataFrame, name: &'static str) -> Result<Ve
     values.into_iter().enumerate().map(present).collect()
 }
 
-fn parquet_name(dtype: &DataType) -> String {
+pub(super) fn parquet_name(dtype: &DataType) -> String {
     match dtype {
         DataType::Float64 => "double".to_owned(),
         DataType::Float32 => "float".to_owned(),
@@ -254,8 +255,16 @@ macro_rules! rows {
 
             fn from_frame(
                 frame: &polars::frame::DataFrame,
-            ) -> Result<Vec<Self>, $crate::results::columns::Mismatch> {
-                $(let $field = $crate::results::columns::read::<$type>(frame, stringify!($field))?;)*
+            ) -> Result<Vec<Self>, Vec<$crate::results::columns::Mismatch>> {
+                let mut mismatches = Vec::new();
+                $(let $field = $crate::results::columns::read::<$type>(frame, stringify!($field))
+                    .unwrap_or_else(|mismatch| {
+                        mismatches.push(mismatch);
+                        Vec::new()
+                    });)*
+                if !mismatches.is_empty() {
+                    return Err(mismatches);
+                }
                 Ok((0..frame.height()).map(|row| Self { $($field: $field[row].clone()),* }).collect())
             }
 

@@ -12,7 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars::prelude::{
-    DataFrame, KeyValueMetadata, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult, SerReader as _,
+    ArrowDataType, DataFrame, KeyValueMetadata, ParquetCompression, ParquetReader, ParquetWriter, PolarsResult,
+    SerReader as _,
 };
 
 use super::columns::{Mismatch, Row};
@@ -34,42 +35,38 @@ pub(super) fn read<R: Row>(path: &Path) -> Result<Contents<R>, Error> {
 
 /// The rows of a file's `bytes`; `path` is for errors.
 pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents<R>, Error> {
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
-    let (frame, written) = decode(bytes).map_err(damaged)?;
-    let names = || frame.get_column_names().into_iter().map(ToString::to_string);
-    let rows = R::from_frame(&frame).map_err(|mismatch| {
-        let path = path.to_owned();
-        match mismatch {
-            Mismatch::Missing { column } => Error::MissingColumn {
-                path,
-                column,
-                found: names().collect::<Vec<_>>().join(", "),
-            },
-            Mismatch::Type {
-                column,
-                found,
-                expected,
-            } => Error::ColumnType {
-                path,
-                column,
-                found,
-                expected,
-            },
-            Mismatch::Null { column, row } => Error::NullValue { path, column, row },
-            // Polars trusts the footer, and so gives such columns for some damaged files.
-            Mismatch::Length {
-                column,
-                found,
-                expected,
-            } => {
-                let reason = format!("expected {expected} values in column `{column}`, found {found}");
-                Error::Damaged { path, reason }
-            }
-        }
-    })?;
+    contents(path, &decoded(path, bytes, None)?)
+}
+
+/// A file's columns, whatever they are.
+pub(super) struct Decoded {
+    /// Those that were read.
+    pub(super) frame: DataFrame,
+    /// The names of all.
+    names: Vec<String>,
+    /// Columns that were to be read and cannot, with their types.
+    pub(super) unread: Vec<(String, String)>,
+    /// The sums over the columns that were written with them, if they were.
+    pub(super) sums: BTreeMap<String, String>,
+}
+
+impl Decoded {
+    /// Whether the file has a column of this name, read or not.
+    pub(super) fn has(&self, column: &str) -> bool {
+        self.names.iter().any(|name| name == column)
+    }
+}
+
+/// The columns of a file's `bytes`; `path` is for errors. Of a file without sums only the columns `of_others` are read, if that
+/// is given: another program may have any type in the others.
+pub(super) fn decoded(path: &Path, bytes: Vec<u8>, of_others: Option<&[&str]>) -> Result<Decoded, Error> {
+    decode(bytes, of_others).map_err(|reason| damaged(path, reason))
+}
+
+/// The rows in a file's columns; `path` is for errors.
+pub(super) fn contents<R: Row>(path: &Path, decoded: &Decoded) -> Result<Contents<R>, Error> {
+    let (frame, written) = (&decoded.frame, &decoded.sums);
+    let rows = R::from_frame(frame).map_err(|mismatches| mismatched(path, decoded, mismatches))?;
     let sums = if written.is_empty() {
         BTreeMap::new()
     } else {
@@ -78,12 +75,90 @@ pub(super) fn read_bytes<R: Row>(path: &Path, bytes: Vec<u8>) -> Result<Contents
     let is_altered = |column: &&str| written.get(*column).is_some_and(|sum| *sum != sums[*column]);
     if let Some(column) = sums.keys().copied().find(|column| is_altered(column)) {
         let reason = format!("the values of column `{column}` are not those that were written");
-        return Err(damaged(reason));
+        return Err(damaged(path, reason));
     }
-    let unknown_columns = names()
+    let names = frame.get_column_names().into_iter().map(ToString::to_string);
+    let unknown_columns = names
         .filter(|name| R::COLUMNS.iter().all(|column| column.name != name))
         .collect();
     Ok(Contents { rows, unknown_columns })
+}
+
+fn damaged(path: &Path, reason: String) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// The error that says how a file's columns are not as expected: all that are missing or of another type at once.
+pub(super) fn mismatched(path: &Path, decoded: &Decoded, mismatches: Vec<Mismatch>) -> Error {
+    let path = path.to_owned();
+    let found = || decoded.names.join(", ");
+    let is_of_columns = |mismatch: &Mismatch| matches!(mismatch, Mismatch::Missing { .. } | Mismatch::Type { .. });
+    let (mut columns, values): (Vec<_>, Vec<_>) = mismatches.into_iter().partition(is_of_columns);
+    if columns.len() > 1 {
+        let wrong = wrong_columns(&columns);
+        return Error::Columns {
+            path,
+            wrong,
+            found: found(),
+        };
+    }
+    match columns.pop().or_else(|| values.into_iter().next()) {
+        Some(Mismatch::Missing { column }) => Error::MissingColumn {
+            path,
+            column,
+            found: found(),
+        },
+        Some(Mismatch::Type {
+            column,
+            found,
+            expected,
+        }) => Error::ColumnType {
+            path,
+            column,
+            found,
+            expected,
+        },
+        Some(Mismatch::Null { column, row }) => Error::NullValue { path, column, row },
+        // Polars trusts the footer, and so gives such columns for some damaged files.
+        Some(Mismatch::Length {
+            column,
+            found,
+            expected,
+        }) => {
+            let reason = format!("expected {expected} values in column `{column}`, found {found}");
+            Error::Damaged { path, reason }
+        }
+        None => Error::Damaged {
+            path,
+            reason: "its columns cannot be read".to_owned(),
+        },
+    }
+}
+
+/// `expected columns `a` and `b`; expected column `c` to hold float, found double`.
+fn wrong_columns(mismatches: &[Mismatch]) -> String {
+    let mut missing = Vec::new();
+    let mut types = Vec::new();
+    for mismatch in mismatches {
+        match mismatch {
+            Mismatch::Missing { column } => missing.push(format!("`{column}`")),
+            Mismatch::Type {
+                column,
+                found,
+                expected,
+            } => types.push(format!("expected column `{column}` to hold {expected}, found {found}")),
+            Mismatch::Null { .. } | Mismatch::Length { .. } => {}
+        }
+    }
+    let missing = match missing.len() {
+        0 => None,
+        1 => Some(format!("expected a column {}", missing[0])),
+        _ => Some(format!("expected columns {}", missing.join(", "))),
+    };
+    missing.into_iter().chain(types).collect::<Vec<_>>().join("; ")
 }
 
 /// The different texts in a column, of which alone the file is read; none if there is no file.
@@ -92,10 +167,7 @@ pub(super) fn texts(path: &Path, column: &str) -> Result<BTreeSet<String>, Error
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         bytes => bytes.map_err(Error::read(path))?,
     };
-    let damaged = |reason: String| Error::Damaged {
-        path: path.to_owned(),
-        reason,
-    };
+    let damaged = |reason: String| damaged(path, reason);
     sizes::check(&bytes).map_err(damaged)?;
     let read = || -> PolarsResult<BTreeSet<String>> {
         let reader = ParquetReader::new(Cursor::new(bytes)).with_columns(Some(vec![column.to_owned()]));
@@ -141,8 +213,8 @@ pub(crate) fn encode(
     Ok(bytes)
 }
 
-/// The frame, and the sums of its columns if the file has them.
-fn decode(bytes: Vec<u8>) -> Result<(DataFrame, BTreeMap<String, String>), String> {
+/// The columns of a file, as [`decoded`], or what is wrong with it.
+fn decode(bytes: Vec<u8>, of_others: Option<&[&str]>) -> Result<Decoded, String> {
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err("expected it to begin and end with `PAR1`".to_owned());
     }
@@ -150,18 +222,42 @@ fn decode(bytes: Vec<u8>) -> Result<(DataFrame, BTreeMap<String, String>), Strin
     let read = || {
         let mut reader = ParquetReader::new(Cursor::new(bytes));
         let metadata = reader.get_metadata()?.key_value_metadata().clone();
-        Ok::<_, polars::error::PolarsError>((reader.finish()?, metadata))
+        let sums = metadata.into_iter().flatten().find(|entry| entry.key == SUMS);
+        let schema = reader.schema()?;
+        let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+        let mut unread = Vec::new();
+        if let Some(wanted) = of_others.filter(|_| sums.is_none()) {
+            let mut columns = Vec::new();
+            for (name, field) in schema.iter().filter(|(name, _)| wanted.contains(&name.as_str())) {
+                match field.dtype() {
+                    // Polars has these as an option that nothing else here needs.
+                    kind @ (ArrowDataType::Int8
+                    | ArrowDataType::Int16
+                    | ArrowDataType::UInt8
+                    | ArrowDataType::UInt16) => {
+                        unread.push((name.to_string(), format!("{kind:?}").to_lowercase()));
+                    }
+                    _ => columns.push(name.to_string()),
+                }
+            }
+            reader = reader.with_columns(Some(columns));
+        }
+        Ok::<_, polars::error::PolarsError>((reader.finish()?, names, unread, sums))
     };
     // Polars asserts on some kinds of damage where it could have returned an error.
-    let (frame, metadata) = catch_unwind(AssertUnwindSafe(read))
+    let (frame, names, unread, sums) = catch_unwind(AssertUnwindSafe(read))
         .map_err(|_| "its pages contradict its footer".to_owned())?
         .map_err(|error| error.to_string())?;
-    let sums = metadata.into_iter().flatten().find(|entry| entry.key == SUMS);
-    match sums.and_then(|entry| entry.value) {
-        None => Ok((frame, BTreeMap::new())),
-        Some(text) => match serde_json::from_str(&text) {
-            Ok(sums) => Ok((frame, sums)),
-            Err(error) => Err(format!("the sums of its columns cannot be read: {error}")),
-        },
-    }
+    let sums = match sums.and_then(|entry| entry.value) {
+        None => BTreeMap::new(),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|error| format!("the sums of its columns cannot be read: {error}"))?
+        }
+    };
+    Ok(Decoded {
+        frame,
+        names,
+        unread,
+        sums,
+    })
 }

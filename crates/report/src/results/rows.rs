@@ -60,7 +60,7 @@ rows! {
         pub other_seconds: f64,
         /// Seconds from start to end.
         pub total_seconds: f64,
-        /// Floating-point operations of scoring.
+        /// Floating-point operations of scoring; NaN if the scores are of a table that does not say.
         pub scoring_flops: f64,
         /// Floating-point operations of training.
         pub training_flops: f64,

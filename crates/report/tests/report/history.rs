@@ -200,6 +200,49 @@ fn static_methods_give_sets_and_no_lines() {
     assert!(csv.lines().skip(1).all(|row| row.starts_with("cifar10,ucb,")), "{csv}");
 }
 
+/// It has no table: no panel of it can be missing.
+#[test]
+fn counts_of_another_run_lack_no_table() {
+    let mut case = Case::made_up(&["ucb", "static"], 1);
+    for run in case.planned.iter_mut().filter(|run| run.method == "static") {
+        run.method_label = "counts of ucb".to_owned();
+    }
+    let [page, _, svg] = case.texts("turnover");
+    assert!(
+        !page.contains("No table of scores yet") && !svg.contains("No table of scores yet"),
+        "{page}"
+    );
+}
+
+#[test]
+fn fractions_that_are_not_shown_are_told() {
+    let note = "Of the planned pruned fractions, 50, 70 %, only s = 70 % is shown.";
+    for kind in ["turnover", "score-trajectories"] {
+        let mut case = Case::made_up(&["ucb"], 1);
+        let [page, _, svg] = case.texts(kind);
+        assert!(page.contains(note) && svg.contains(note), "{kind}: {page}");
+        case.planned.retain(|run| run.pruned_fraction == 0.7);
+        let [page, ..] = case.texts(kind);
+        assert!(!page.contains("planned pruned fractions"), "{kind}: {page}");
+    }
+}
+
+#[test]
+fn the_words_name_the_floor_of_the_plot() {
+    let case = traced();
+    let input = FigureInput {
+        id: "fig9",
+        kind: "score-trajectories",
+        title: "Samples",
+        how_to_read: "Scores below {score_floor} are drawn there.",
+        history: &case.history,
+        ..made_up::input(&case.planned, &case.runs)
+    };
+    let docs = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(input.write(docs.path()).unwrap().page).unwrap();
+    assert!(page.contains("Scores below 1e-5 are drawn there."), "{page}");
+}
+
 fn traced() -> Case {
     let mut case = Case::by_hand("ucb", &SETS);
     let trace = |position: u32, scores: [f32; 4]| TraceRow {

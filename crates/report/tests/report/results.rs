@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use dynaprune_report::{
-    EpochRow, Error, Results, RunRow, RunRows, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow,
+    EpochRow, Error, Results, RunRow, RunRows, ScoreFile, ScoreRow, ScoringRunRow, SelectionRow, Stored, TraceRow,
 };
 use polars::prelude::{DataFrame, NamedFrom as _, ParquetReader, ParquetWriter, SerReader as _, Series};
 
@@ -322,7 +322,126 @@ fn files_of_scores_that_differ_are_refused() {
     let start = "scores.parquet`: expected a column `score`, found only: dataset, split, sample, label, scorer";
     assert!(message().contains(start), "{}", message());
     let error = ScoringRunRow::read(&path).unwrap_err();
-    assert!(matches!(error, Error::MissingColumn { column: "score", .. }), "{error}");
+    assert!(matches!(error, Error::Columns { .. }), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("`: expected columns `score`, `presentations`,"),
+        "{error}"
+    );
+}
+
+#[test]
+fn all_columns_that_differ_are_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scores.parquet");
+    ScoreRow::write(&path, &made_up::score_rows(9)).unwrap();
+    alter(&path, |frame| {
+        frame
+            .with_column(Series::new("score".into(), vec![0.5f64; 9]).into())
+            .unwrap();
+        drop(frame.drop_in_place("label").unwrap());
+        drop(frame.drop_in_place("split").unwrap());
+    });
+    let message = ScoreRow::read(&path).unwrap_err().to_string();
+    let expected = "scores.parquet`: expected columns `split`, `label`; expected column `score` to hold float, found double; found \
+                    only: dataset, sample, score, scorer";
+    assert!(message.contains(expected), "{message}");
+    // It has a `spec_hash`: it is one of ours, which has all columns.
+    assert_eq!(ScoreFile::read(&path).unwrap_err().to_string(), message);
+}
+
+fn column(name: &str, values: impl IntoIterator<Item = i64>) -> Series {
+    Series::new(name.into(), values.into_iter().collect::<Vec<_>>())
+}
+
+/// The frame of these columns in a file `mine.parquet`.
+fn own(columns: Vec<Series>) -> Result<ScoreFile, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.parquet");
+    let height = columns.first().map_or(0, |column| column.len());
+    let columns = columns.into_iter().map(Into::into).collect();
+    write(&path, DataFrame::new(height, columns).unwrap());
+    ScoreFile::read(&path).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_table_of_another_program_needs_samples_and_scores_only() {
+    let file = own(vec![column("sample", [7, 2, 5]), column("score", [1, 30, 2])]).unwrap();
+    let rows: Vec<(u32, f32)> = file.rows.iter().map(|row| (row.sample, row.score)).collect();
+    assert_eq!(rows, [(2, 30.0), (5, 2.0), (7, 1.0)]);
+    let row = &file.rows[0];
+    assert_eq!((row.scorer.as_str(), row.split.as_str()), ("mine", "train"));
+    assert!(
+        row.scoring_seconds.is_nan() && row.scoring_flops.is_nan(),
+        "nobody said"
+    );
+    assert!(!file.has_labels && !file.names_scorer);
+
+    let said = [
+        Series::new("score".into(), [0.5f32, 0.25]),
+        Series::new("label".into(), [3u32, 1]),
+        Series::new("scorer".into(), ["margin", "margin"]),
+        Series::new("scoring_flops".into(), [1.5e9, 1.5e9]),
+        Series::new("scoring_seconds".into(), [Some(2.0), None]),
+    ];
+    let file = own([vec![column("sample", [0, 1])], said.to_vec()].concat());
+    let message = file.unwrap_err();
+    let expected = "mine.parquet`: expected one value in all rows in column `scoring_seconds`, found another in row 1";
+    assert!(message.ends_with(expected), "{message}");
+    let file = own([vec![column("sample", [0, 1])], said[..4].to_vec()].concat()).unwrap();
+    let row = &file.rows[1];
+    assert_eq!(
+        (row.scorer.as_str(), row.label, row.scoring_flops),
+        ("margin", 1, 1.5e9)
+    );
+    assert!(file.has_labels && file.names_scorer);
+}
+
+#[test]
+fn a_table_of_another_program_is_refused_with_a_reason() {
+    let message = |columns: Vec<Series>| own(columns).unwrap_err();
+    let check = |columns: Vec<Series>, expected: &str| {
+        let message = message(columns);
+        assert!(message.ends_with(&format!("mine.parquet`: {expected}")), "{message}");
+    };
+    let (samples, scores) = (|| column("sample", [0, 1]), || column("score", [1, 2]));
+    check(
+        vec![column("index", [0, 1]), Series::new("score".into(), ["a", "b"])],
+        "expected a column `sample`; expected column `score` to hold numbers, found string; found only: index, score",
+    );
+    check(
+        vec![column("index", [0, 1])],
+        "expected columns `sample`, `score`; found only: index",
+    );
+    check(
+        vec![Series::new("sample".into(), [0.0, 1.0]), scores()],
+        "expected column `sample` to hold integers, found double",
+    );
+    check(
+        vec![column("sample", [0, -1]), scores()],
+        "expected numbers that count from 0 in column `sample`, found -1 in row 1",
+    );
+    check(
+        vec![column("sample", [4, 4]), scores()],
+        "expected each sample once in column `sample`, found 4 twice",
+    );
+    check(
+        vec![samples(), Series::new("score".into(), [Some(1.0), None])],
+        "expected a value in column `score`, found null in row 1",
+    );
+    check(
+        vec![samples(), scores(), column("scoring_flops", [-1, -1])],
+        "expected a cost of 0 or more in column `scoring_flops`, found -1",
+    );
+    check(
+        vec![
+            samples(),
+            scores(),
+            Series::new("dataset".into(), ["digits", "cifar10"]),
+        ],
+        "expected one value in all rows in column `dataset`, found another in row 1",
+    );
 }
 
 #[test]

@@ -215,6 +215,41 @@ fn accuracies_stand_at_their_values() {
     );
 }
 
+#[test]
+fn equal_means_are_all_named_and_what_is_not_planned_is_no_gap() {
+    let mut case = Case::new("accuracy-vs-setting", &["selection_period"], periods(&["cifar10"], 1));
+    for label in ["ucb", "ucb selection_period=2"] {
+        case.set_one(label, 99.0);
+    }
+    let unplanned = "ucb score_source=training selection_period=50";
+    case.planned.retain(|run| run.method_label != unplanned);
+    let missing = "ucb score_source=training selection_period=20";
+    case.runs.retain(|run| run.method_label != missing);
+    let [page, ..] = case.texts();
+    check(
+        &page,
+        &[
+            "\n- Best mean of ucb score_source=forward-pass, equal at 2 of 6 values: selection_period = 2, 99.00 %; \
+             selection_period = 5, 99.00 % (chosen on the test set; n = 1).\n",
+        ],
+    );
+    let row = |value: &str| {
+        let mut rows = page.lines().filter(|line| line.starts_with(&format!("| {value} | ")));
+        rows.next().unwrap().to_owned()
+    };
+    assert!(row("20").ends_with(" | no result |"), "{}", row("20"));
+    assert!(row("50").ends_with(" |  |"), "{}", row("50"));
+}
+
+#[test]
+fn cells_of_a_heat_map_that_are_not_planned_are_no_gaps() {
+    let mut case = Case::new("accuracy-heat-map", &["c", "ema_weight"], weights(&["cifar10"], 1));
+    case.planned.retain(|run| run.method_label != "ucb c=3 ema_weight=1");
+    let [page, _, svg] = case.texts();
+    assert!(page.contains(" |  |\n") && !page.contains("no result"), "{page}");
+    check(&svg, &["Grey cells: not planned, or no result; the page says which."]);
+}
+
 impl Case {
     /// Sets the accuracy of all runs with this label, in percent.
     fn set_one(&mut self, label: &str, accuracy: f64) {
@@ -355,6 +390,42 @@ fn parts_of_the_cost_add_up_and_static_scoring_is_held_against_full_data() {
         !svg.contains("CIFAR-10: seconds") && !svg.contains("selection<"),
         "{svg}"
     );
+}
+
+/// A table of another program need not say what its scores cost: no figure may.
+#[test]
+fn a_cost_that_nobody_knows_is_not_claimed() {
+    for kind in [
+        "cost-breakdown",
+        "accuracy-vs-time",
+        "time-table",
+        "accuracy-vs-fraction",
+        "scoreboard",
+    ] {
+        let mut case = Case::new(kind, &[], costs(&["cifar10"], &[0.3, 0.7], 2));
+        for run in case.runs.iter_mut().filter(|run| run.method_label == "forget") {
+            (run.scoring_flops, run.scoring_seconds, run.total_seconds) = (f64::NAN, f64::NAN, f64::NAN);
+        }
+        let docs = tempfile::tempdir().unwrap();
+        let files = case.write(docs.path()).unwrap();
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let (page, csv) = (read(&files.page), read(&files.csv));
+        check(&page, &["What the scores of forget cost is not known"]);
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|letter: char| !letter.is_alphanumeric());
+            words
+                .filter(|word| ["NaN", "inf"].contains(word))
+                .map(str::to_owned)
+                .collect()
+        };
+        assert!(
+            words(&page).is_empty() && words(&csv).is_empty(),
+            "{kind}: {page}\n{csv}"
+        );
+        if kind == "accuracy-vs-time" {
+            check(&page, &["\n| forget | 70 % | ? | ? | ? |\n"]);
+        }
+    }
 }
 
 #[test]

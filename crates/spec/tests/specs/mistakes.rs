@@ -133,7 +133,7 @@ fn of_recipes() {
         mistake(
             "accuracy-by-fraction",
             "accuracy-by-fractions",
-            "`figure`: expected one of: `accuracy-by-fraction`, `accuracy-by-time`, `accuracy-by-setting`, found `accuracy-by-fractions`",
+            "`figure`: expected one of: `accuracy-by-fraction`, `accuracy-by-time`, `accuracy-by-setting`, `accuracy-by-settings`, found `accuracy-by-fractions`",
             "\"accuracy-by-fractions\"",
         )
         .hint("did you mean `accuracy-by-fraction`?"),
@@ -174,6 +174,12 @@ fn of_recipes() {
             "figure = \"accuracy-by-setting\"\naxes = [\"c\", \"ema_weight\"]",
             "`axes`: figure `accuracy-by-setting` draws against 1 of them, found 2",
             "\"ema_weight\"",
+        ),
+        mistake(
+            "figure = \"accuracy-by-fraction\"",
+            "figure = \"accuracy-by-settings\"\naxes = [\"epsilon\", \"epsilon\"]",
+            "`axes`: setting `epsilon` is listed twice",
+            "\"epsilon\"",
         ),
         mistake(
             "0.5 }",
@@ -390,6 +396,29 @@ fn of_recipe_and_profile_together() {
         "pruned fraction 0.98 keeps none of the 20 samples of `cifar10`"
     );
     assert_eq!(underlined(&nothing_kept), "0.3, 0.98");
+}
+
+/// Such a figure could not be drawn once its runs are made.
+#[test]
+fn of_axes_that_no_run_has() {
+    let cells = |axes: &str| {
+        let figure = format!("figure = \"accuracy-by-settings\"\naxes = [{axes}]");
+        let recipe = recipe(&edited(RECIPE, "figure = \"accuracy-by-fraction\"", &figure)).unwrap();
+        recipe.cells(&profile(PROFILE).unwrap(), None, &no_table)
+    };
+    cells("\"c\", \"ema_weight\"").unwrap();
+    cells("\"selection_period\", \"c\"").unwrap();
+    let apart = place(cells("\"c\", \"epsilon\""));
+    assert_eq!(
+        apart.message,
+        "`axes`: in profile `trial` no method here has `c` and `epsilon`"
+    );
+    assert_eq!(underlined(&apart), "\"c\", \"epsilon\"");
+    let word = place(cells("\"c\", \"score_source\""));
+    assert_eq!(
+        word.message,
+        "`axes`: expected settings that are numbers, `score_source` of `ucb` is `forward-pass`"
+    );
 }
 
 /// An untrained network has no losses of training steps.

@@ -138,6 +138,7 @@ pub(crate) fn catalog() -> Catalog {
             ("accuracy-by-fraction", 0),
             ("accuracy-by-time", 0),
             ("accuracy-by-setting", 1),
+            ("accuracy-by-settings", 2),
         ]
         .map(|(name, axes)| FigureEntry {
             name: name.to_owned(),

@@ -137,9 +137,10 @@ fn scores(cell: &Cell, row: &RunRow, dataset: &Dataset, results: &Results) -> Re
             counts::of(of, dataset, &counted)
         }
         Some(StaticScores::Table(table)) => Err(anyhow!(
-            "run {} was made with scores from a file, `{}`: make it by its recipe",
+            "run {} ({}) was made with scores from a file, of which only the BLAKE3 hash is recorded, {}: make it by its recipe",
             row.run_id,
-            table.label
+            row.method_label,
+            table.hash
         )),
     }
 }

@@ -23,7 +23,7 @@ use crate::sweep::{self, Settings, Sweep};
 use crate::workspace::{ALL, Workspace, spec_file};
 use anyhow::{Result, anyhow};
 use dynaprune_report::Results;
-use dynaprune_spec::{Catalog, Cell, Recipe, StaticScores};
+use dynaprune_spec::{Catalog, Cell, DatasetSpec, Recipe, StaticScores};
 use std::path::PathBuf;
 
 /// The options of `reproduce`.
@@ -207,6 +207,7 @@ fn reproduce(
     };
     let plan = planned(library, args.fresh)?;
     if args.dry_run {
+        check_tables(&plan, library, &files)?;
         plan.print();
         if profile.needs_cuda {
             println!("{}", hours::on_one_gpu(&plan.work(), &results.runs()?));
@@ -236,14 +237,15 @@ fn reproduce(
         cells: &cells,
         results: &results,
         store: &store,
+        files: &files,
         command: &command(name, args.profile.as_deref().unwrap_or(&profile.name), args.seeds),
     };
-    let files = figure.render(library)?.write(&docs)?;
+    let written = figure.render(library)?.write(&docs)?;
     tell(args, || {
         format!(
             "wrote {}\n      {}",
-            files.png.as_deref().unwrap_or(&files.csv).display(),
-            files.page.display()
+            written.png.as_deref().unwrap_or(&written.csv).display(),
+            written.page.display()
         )
     });
     some_failed(&failed)
@@ -306,11 +308,9 @@ fn make_runs(
     });
     // A data set that is missing should stop the command now, not after hours; so should a table of other scores.
     for run in plan.to_do() {
-        let dataset = library.get(&run.cell.dataset)?;
-        if let Some(StaticScores::Table(id)) = &run.cell.selection.static_scores {
-            score_store::read_for(&files.path(id)?, &run.cell, dataset)?;
-        }
+        library.get(&run.cell.dataset)?;
     }
+    check_tables(plan, library, files)?;
     for damage in results.damaged()? {
         tell(args, || format!("note: {damage}: the run is made again"));
     }
@@ -359,6 +359,25 @@ fn make_runs(
     let failed = made?;
     collected?;
     Ok(failed)
+}
+
+/// Checks the score tables that the recipe names by file against the data that they are to be used with, as far as it is at
+/// hand.
+fn check_tables(plan: &Plan, library: &mut Library, files: &ScoreFiles) -> Result<()> {
+    let mut checked: Vec<(&str, &DatasetSpec)> = Vec::new();
+    for run in plan.to_do() {
+        let cell = &run.cell;
+        let Some(StaticScores::Table(id)) = &cell.selection.static_scores else {
+            continue;
+        };
+        let pair = (id.hash.as_str(), &cell.dataset);
+        if checked.contains(&pair) || !library.has(&cell.dataset.name)? {
+            continue;
+        }
+        checked.push(pair);
+        score_store::read_for(&files.path(id)?, cell, library.get(&cell.dataset)?)?;
+    }
+    Ok(())
 }
 
 /// Whether it is a place that is not ours to write.

@@ -10,7 +10,7 @@ mod show;
 use crate::cmd::report::has_results;
 use crate::failure::BadInput;
 use crate::failures::Failures;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, spec_file};
 use anyhow::Result;
 use dynaprune_report::{Results, RunRow};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub(crate) enum Verb {
     Rm(remove::Args),
     /// Writes the runs' rows as CSV or JSON lines to stdout
     Export(export::Args),
-    /// Takes over the finished runs of another results folder, and tells of those that are in both with other numbers
+    /// Takes over the finished runs and score tables of another results folder, and tells of those that are in both with other
+    /// numbers
     Merge(merge::Args),
     /// Makes the Parquet files of results again, from the finished runs one by one
     Rebuild(rebuild::Args),
@@ -35,7 +36,7 @@ pub(crate) enum Verb {
 /// Where to look.
 #[derive(clap::Args)]
 pub(crate) struct Where {
-    /// Only this profile [default: all with results]
+    /// Only this profile, by its name or the path of its TOML file [default: all with results]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Where results are kept [default: `results` in the workspace]
@@ -59,15 +60,15 @@ impl Where {
     /// The results of every profile that is looked at.
     fn all(&self) -> Result<Vec<(String, Results)>> {
         let folder = Workspace::find()?.results(self.results.as_deref());
+        // Where nothing was made yet there is no folder; one that was named is meant to be there.
+        if self.results.is_some() && !folder.is_dir() {
+            let error = BadInput::new(format!("no such folder: `{}`", folder.display()));
+            return Err(error
+                .hint("`--results` is the folder that holds those of the profiles")
+                .into());
+        }
         let names = match &self.profile {
-            Some(name) if !folder.join(name).is_dir() => {
-                let known = profiles_in(&folder).join(", ");
-                let message = format!("no results of a profile `{name}` in `{}`", folder.display());
-                return Err(BadInput::new(message)
-                    .hint(format!("there are results of: {known}"))
-                    .into());
-            }
-            Some(name) => vec![name.clone()],
+            Some(asked) => vec![profile_with_results(asked, &folder)?],
             None => profiles_in(&folder),
         };
         Ok(names
@@ -77,13 +78,35 @@ impl Where {
     }
 }
 
+/// The name of the profile that `asked` means, by its name or the path of its TOML file.
+///
+/// # Errors
+/// If there is no such file, or nothing of the profile in `folder`.
+pub(crate) fn profile_with_results(asked: &str, folder: &Path) -> Result<String> {
+    let name = match asked.ends_with(".toml") {
+        true => {
+            let file = spec_file("profile", asked, folder)?;
+            file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        false => asked.to_owned(),
+    };
+    if folder.join(&name).is_dir() {
+        return Ok(name);
+    }
+    let error = BadInput::new(format!("no results of a profile `{name}` in `{}`", folder.display()));
+    Err(match profiles_in(folder).as_slice() {
+        [] => error.into(),
+        known => error.hint(format!("there are results of: {}", known.join(", "))).into(),
+    })
+}
+
 /// The profiles below a folder: those with results, or with what a sweep that has none yet leaves.
 pub(crate) fn profiles_in(folder: &Path) -> Vec<String> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter(|entry| {
             let has = |name: &str| entry.path().join(name).is_dir();
-            has_results(&entry.path()) || has("failed") || has("leases") || has("jobs")
+            has_results(&entry.path()) || has("failed") || has("leases") || has("jobs") || has("scores")
         })
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();

@@ -175,10 +175,16 @@ fn cheaper_epochs(sources: &Sources, dataset: &str) -> Finding {
     for (line, cell) in scored_static(sources, dataset) {
         steps.push(exact(line, cell, "steps of an epoch", steps_of(cell) / steps_of(full)));
         let cost = cell.summary(|run| run.scoring_flops).mean / one;
-        scoring.push(exact(line, cell, "scoring", cost));
+        // A table of another program need not say what it cost.
+        if cost.is_finite() {
+            scoring.push(exact(line, cell, "scoring", cost));
+        }
     }
     if steps.is_empty() {
         return no_result("no run on static scores");
+    }
+    if scoring.is_empty() {
+        return no_result("no run on static scores whose cost is known");
     }
     let holds = steps.iter().all(|steps| steps.value() < 1.0) && scoring.iter().all(|cost| cost.value() > 0.0);
     let text = |evidence: &[Evidence]| {
