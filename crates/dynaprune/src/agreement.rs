@@ -39,14 +39,14 @@ impl Table {
         })
     }
 
-    /// An error unless it is of the samples of `first`.
-    fn check(&self, first: &Self) -> Result<()> {
-        let of = &first.scored.table;
+    /// An error unless it is of the samples of `other`.
+    fn check(&self, other: &Self) -> Result<()> {
+        let of = &other.scored.table;
         let table = &self.scored.table;
         let checked = table.check(&of.dataset, &of.split, &of.samples, &of.dataset_checksum);
         checked.map_err(|error| {
             let message = format!("{}: {error}", self.path.display());
-            let hint = format!("only scores of the samples of {} compare with it", first.path.display());
+            let hint = format!("only scores of the samples of {} compare with it", other.path.display());
             BadInput::new(message).hint(hint).into()
         })
     }
@@ -74,12 +74,13 @@ impl Comparison {
     /// Compares the tables at these paths, two or more, and the kept sets at these pruned fractions.
     ///
     /// # Errors
-    /// If a table cannot be read or is of other samples than the first, or a fraction leaves no sample.
+    /// If a table cannot be read or is of other samples than another, or a fraction leaves no sample.
     pub(crate) fn read(paths: &[PathBuf], pruned_fractions: &[f64]) -> Result<Self> {
         let tables = paths.iter().map(|path| Table::read(path));
         let tables = tables.collect::<Result<Vec<_>>>()?;
-        for table in &tables[1..] {
-            table.check(&tables[0])?;
+        // With each other: a table that does not say of which data set it is fits those of several.
+        for (number, table) in tables.iter().enumerate() {
+            tables[..number].iter().try_for_each(|other| table.check(other))?;
         }
         let samples = tables[0].samples();
         if let Some(s) = pruned_fractions.iter().find(|&&s| kept(samples, s) == 0) {
@@ -104,7 +105,7 @@ impl Comparison {
             tables.sort_by(|a, b| a.place().cmp(&b.place()));
             let mut same: Vec<Table> = Vec::with_capacity(tables.len());
             for table in tables {
-                match same.first().map_or(Ok(()), |first| table.check(first)) {
+                match same.iter().try_for_each(|other| table.check(other)) {
                     Ok(()) => same.push(table),
                     Err(error) => eprintln!("note: {profile}: {error}: left out of the comparison of scores"),
                 }
@@ -154,7 +155,8 @@ impl Comparison {
 
     /// Makes plot, numbers and page, to be written to `stem`; `command` is what makes them again.
     pub(crate) fn render(&self, workspace: &Workspace, command: &str, stem: &Path) -> Result<Agreement> {
-        let first = &self.tables[0];
+        let first = self.tables.iter().find(|table| !table.row.profile.is_empty());
+        let first = first.unwrap_or(&self.tables[0]);
         let columns: Vec<ScoreColumn> = self.tables.iter().map(column).collect();
         let specs: Vec<_> = self
             .tables

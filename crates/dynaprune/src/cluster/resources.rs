@@ -73,8 +73,11 @@ pub(crate) fn name(option: &str, text: &str) -> Result<()> {
 /// Refuses what Kubernetes takes for no name: small letters, digits, `-` and `.`, the first and the last no mark.
 pub(crate) fn kubernetes_name(option: &str, text: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_inner = |c: char| is_plain(c) || "-.".contains(c);
-    if text.len() <= 253 && text.chars().all(is_inner) && text.starts_with(is_plain) && text.ends_with(is_plain) {
+    let is_part = |part: &str| {
+        let is_inner = |c: char| is_plain(c) || c == '-';
+        part.starts_with(is_plain) && part.ends_with(is_plain) && part.chars().all(is_inner)
+    };
+    if text.len() <= 253 && text.split('.').all(is_part) {
         return Ok(());
     }
     let message = format!(
@@ -92,7 +95,7 @@ mod tests {
         for name in ["results", "a.b-c2", "0"] {
             kubernetes_name("--claim", name).unwrap();
         }
-        for name in ["", "A", "a_b", "-a", "a.", "a b", &"a".repeat(254)] {
+        for name in ["", "A", "a_b", "-a", "a.", "a..b", "a.-b", "a b", &"a".repeat(254)] {
             assert!(kubernetes_name("--claim", name).is_err(), "{name}");
         }
     }

@@ -84,14 +84,12 @@ impl Made {
 
 /// Runs the verb.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let of_others = args.results.is_some() && args.docs.is_none() && args.profile.is_none();
+    let of_others = args.results.is_some() && args.docs.is_none();
     if of_others && !args.check {
         let error = BadInput::new(
             "`--results` without `--docs` would write other results into this workspace's README and pages",
         );
-        return Err(error
-            .hint("name a folder, as in `--docs mine/docs`; or one profile with `--profile`")
-            .into());
+        return Err(error.hint("name a folder, as in `--docs mine/docs`").into());
     }
     let workspace = Workspace::find()?;
     let catalog = catalog();

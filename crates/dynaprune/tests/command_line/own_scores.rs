@@ -11,6 +11,7 @@
 //! table.assign(label=np.roll(table["label"], 1)).to_parquet("shifted.parquet", index=False)
 //! table.assign(scorer="margin", scoring_seconds=2, scoring_flops=1.5e9, dataset="digits",
 //!              dataset_checksum=made["dataset_checksum"]).to_parquet("priced.parquet", index=False)
+//! table[["sample", "score"]].assign(dataset="others").to_parquet("elsewhere.parquet", index=False)
 //! table[["sample", "score"]].head(99).to_parquet("fewer.parquet", index=False)
 //! pd.DataFrame({"index": table["sample"], "score": table["score"].astype(str)}).to_parquet("unnamed.parquet", index=False)
 //! ```
@@ -161,4 +162,25 @@ fn turnover_compares_with_tables_by_file() {
     assert!(!page.contains("No table of scores yet"), "{page}");
     let csv = fs::read_to_string(folder.path("docs/figures/tiny/mine.csv")).unwrap();
     assert!(csv.contains("random-dynamic,random-dynamic,0.8,mine,"), "{csv}");
+}
+
+/// A table that does not say of which data set it is compares with each, but not they with one another.
+#[test]
+fn tables_of_different_data_sets_do_not_compare() {
+    let folder = Folder::new();
+    let mut words = vec!["scores", "compare"];
+    for (name, table) in [
+        ("a.parquet", "minimal.parquet"),
+        ("b.parquet", "priced.parquet"),
+        ("c.parquet", "elsewhere.parquet"),
+    ] {
+        take(&folder, table);
+        fs::rename(folder.path("mine.parquet"), folder.path(name)).unwrap();
+        words.push(name);
+    }
+    folder.succeed(&words[..4]);
+    let outcome = folder.run(&words);
+    assert_eq!(outcome.code, Some(2));
+    let expected = "the data set is `others`, expected `digits`";
+    assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
 }

@@ -133,6 +133,10 @@ fn other_results_are_reported_elsewhere() {
     let outcome = folder.run(&["report", "--results", "mine"]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.stderr.contains("hint: name a folder"), "{}", outcome.stderr);
+    assert_eq!(
+        folder.run(&["report", "--results", "mine", "--profile", "tiny"]).code,
+        Some(2)
+    );
     assert_eq!(folder.contents(""), before);
     folder.succeed(&["report", "--results", "mine", "--docs", "mine/docs"]);
     assert!(folder.path("mine/docs/index.md").exists());

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         )),
         (0, tables) => Err(anyhow!(
             "{tables} score tables are in both with other scores: a table is a function of its spec and the code\n\n\
-             hint: `cargo xtask score SCORER --fresh` says which of them this code gives"
+             hint: `cargo xtask score SCORER --profile P --results elsewhere` makes one anew, and `runs merge elsewhere` compares it"
         )),
         (runs, tables) => {
             let tables = match tables {
