@@ -160,8 +160,8 @@ pub trait Selector: std::fmt::Debug + Send {
     /// taken in then. Methods that use no scores look at neither list.
     fn observe(&mut self, indices: &[u32], scores: &[f32]) -> Result<(), Error>;
 
-    /// `k` distinct sample indices, ascending: shuffle them before they are trained on. `round` names the draw, usually an epoch or a
-    /// selection round: the same one draws the same numbers.
+    /// `k` distinct sample indices, ascending: shuffle them before they are trained on. `round` names
+    /// the draw, usually an epoch or a selection round: the same one draws the same numbers.
     ///
     /// # Errors
     /// `k` is more than the number of samples; or not equal to it for `full`.

@@ -14,7 +14,7 @@ use dynaprune_ops::cuda::{
 use dynaprune_ops::{CrossEntropy, Sgd, column, scale};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Batches that are queued before the host waits for them, so that an order to stop is heard within some. The wait costs some
 /// microseconds.
@@ -101,8 +101,8 @@ impl Resident {
         net: impl FnOnce() -> dynaprune_models::Result<Net>,
     ) -> Result<()> {
         static DONE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-        let is_new = |mut done: MutexGuard<BTreeSet<String>>| done.insert(kind);
-        if !is_new(DONE.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let done = || DONE.lock().unwrap_or_else(PoisonError::into_inner);
+        if done().contains(&kind) {
             return Ok(());
         }
         let mut net = net()?;
@@ -146,6 +146,7 @@ impl Resident {
         }
         // It names the memory of this network.
         self.graph = Captured::Cold;
+        done().insert(kind);
         Ok(())
     }
 
