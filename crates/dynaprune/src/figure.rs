@@ -3,7 +3,7 @@
 use crate::adapted;
 use crate::library::Library;
 use crate::rows::method_label;
-use crate::score_store::{ScoreFiles, ScoreStore};
+use crate::score_store::{self, ScoreFiles, ScoreStore};
 use anyhow::Result;
 use dynaprune_datasets::Dataset;
 use dynaprune_report::{
@@ -14,7 +14,7 @@ use dynaprune_selectors::{Options, Setup, method};
 use dynaprune_spec::{Cell, DatasetSpec, FigureEntry, Profile, Recipe, ScoreSpec, StaticScores, Value};
 use dynaprune_train::{traced_positions, training_samples};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The kinds of figure there are.
 pub(crate) fn kinds() -> Vec<FigureEntry> {
@@ -98,10 +98,13 @@ impl Figure<'_> {
             let Some((_, file)) = tables.iter().find(|(of, _)| *of == path) else {
                 continue;
             };
-            // Nor can classes be balanced that a table does not say.
-            if is_another(file, cell) || (cell.selection.class_balance && !file.has_labels) {
+            let dataset = match library.has(&cell.dataset.name)? {
+                true => Some(library.get(&cell.dataset)?),
+                false => None,
+            };
+            let Some(labels) = labels(&path, file, cell, dataset) else {
                 continue;
-            }
+            };
             let rows = &file.rows;
             history.static_sets.push(StaticSet {
                 dataset: cell.dataset.name.clone(),
@@ -109,7 +112,7 @@ impl Figure<'_> {
                 pruned_fraction: cell.pruned_fraction,
                 seed: cell.seed,
                 train_samples: rows.len() as u32,
-                selected: static_set(cell, rows)?,
+                selected: static_set(cell, rows, &labels)?,
             });
         }
         for dataset in datasets {
@@ -123,19 +126,33 @@ impl Figure<'_> {
     }
 }
 
-/// Whether the file holds another table than that the cell was planned with.
-fn is_another(file: &ScoreFile, cell: &Cell) -> bool {
-    matches!(&cell.selection.static_scores, Some(StaticScores::Table(planned)) if planned.hash != file.hash)
+/// The labels of a table's samples, if the table is the one that the cell was planned with, is of its samples as far as that
+/// can be told, and there are any if classes are to be balanced.
+fn labels(path: &Path, file: &ScoreFile, cell: &Cell, dataset: Option<&Dataset>) -> Option<Vec<u16>> {
+    if let Some(StaticScores::Table(planned)) = &cell.selection.static_scores {
+        let fits = |dataset| score_store::fits(path, file, cell, dataset).is_ok();
+        if planned.hash != file.hash || !dataset.is_none_or(fits) {
+            return None;
+        }
+    }
+    let rows = file.rows.iter();
+    match dataset {
+        _ if file.has_labels => Some(rows.map(|row| row.label as u16).collect()),
+        Some(dataset) => {
+            let label = |row: &ScoreRow| dataset.train.labels.get(row.sample as usize).copied();
+            rows.map(label).collect()
+        }
+        None => (!cell.selection.class_balance).then(Vec::new),
+    }
 }
 
 /// What a cell keeps of the samples of its score table.
-fn static_set(cell: &Cell, rows: &[ScoreRow]) -> Result<Vec<u32>> {
+fn static_set(cell: &Cell, rows: &[ScoreRow], labels: &[u16]) -> Result<Vec<u32>> {
     let scores: Vec<f32> = rows.iter().map(|row| row.score).collect();
-    let labels: Vec<u16> = rows.iter().map(|row| row.label as u16).collect();
     let setup = Setup {
         samples: rows.len(),
         seed: cell.seed,
-        labels: cell.selection.class_balance.then_some(&*labels),
+        labels: cell.selection.class_balance.then_some(labels),
         static_scores: Some(&scores),
         ..Setup::default()
     };

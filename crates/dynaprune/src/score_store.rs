@@ -116,12 +116,13 @@ impl ScoreStore {
     /// Takes over the tables of another store that this one lacks. One that both have stays as it is here.
     ///
     /// # Errors
-    /// If a table cannot be written.
+    /// If a file cannot be read or a table cannot be written.
     pub(crate) fn take_over(&self, other: &Self) -> Result<TakenOver> {
         let mut taken = TakenOver::default();
         for path in other.tables() {
             let name = path.file_name().unwrap_or_default();
-            let there = match ScoreFile::read(&path) {
+            let bytes = std::fs::read(&path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
+            let there = match ScoreFile::of(&path, bytes.clone()) {
                 Ok(there) => there,
                 Err(error) => {
                     taken.left_out.push(error.to_string());
@@ -131,8 +132,6 @@ impl ScoreStore {
             let target = self.folder.join(name);
             if !target.is_file() {
                 let failed = |error| anyhow!("cannot write `{}`: {error}", target.display());
-                let bytes =
-                    std::fs::read(&path).map_err(|error| anyhow!("cannot read `{}`: {error}", path.display()))?;
                 std::fs::create_dir_all(&self.folder).map_err(failed)?;
                 if dynaprune_files::write_new(&target, &bytes).map_err(failed)? {
                     taken.came += 1;
@@ -457,7 +456,15 @@ pub(crate) fn read_for(path: &Path, cell: &Cell, dataset: &Dataset) -> Result<Sc
             file.hash
         );
     }
-    let (scored, row) = scored(path, &file)?;
+    fits(path, &file, cell, dataset)
+}
+
+/// The table in a file that was read, if it is one of the samples that `cell` trains on.
+///
+/// # Errors
+/// As [`read_for`].
+pub(crate) fn fits(path: &Path, file: &ScoreFile, cell: &Cell, dataset: &Dataset) -> Result<Scored> {
+    let (scored, row) = scored(path, file)?;
     let samples = training_samples(cell, dataset)?;
     scored
         .table
@@ -498,7 +505,14 @@ fn check_labels(path: &Path, rows: &[ScoreRow], dataset: &Dataset) -> Result<()>
 /// What identifies a table that a recipe names by its file.
 pub(crate) fn identify(path: &Path) -> Result<TableId> {
     let file = ScoreFile::read(path)?;
-    let (_, row) = scored(path, &file)?;
+    let (scored, row) = scored(path, &file)?;
+    if let Some(at) = scored.table.scores.iter().position(|score| score.is_nan()) {
+        bail!(
+            "{}: the score of sample {} is NaN: expected a number, infinity allowed",
+            path.display(),
+            scored.table.samples[at]
+        );
+    }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     Ok(TableId {
         label: match file.names_scorer {

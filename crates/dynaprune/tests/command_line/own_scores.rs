@@ -12,11 +12,15 @@
 //! table.assign(scorer="margin", scoring_seconds=2, scoring_flops=1.5e9, dataset="digits",
 //!              dataset_checksum=made["dataset_checksum"]).to_parquet("priced.parquet", index=False)
 //! table[["sample", "score"]].assign(dataset="others").to_parquet("elsewhere.parquet", index=False)
+//! table[["sample", "score"]].assign(made_at=pd.Timestamp("2026-01-31"), spec=1, epoch=np.uint8(3)).to_parquet("dated.parquet", index=False)
+//! table[["sample", "score"]].assign(device="cpu").to_parquet("threadless.parquet", index=False)
+//! scores = np.where(np.arange(len(table)) == 7, np.nan, table["score"])
+//! pq.write_table(pa.table({"sample": table["sample"], "score": scores}), "nan.parquet")
 //! table[["sample", "score"]].head(99).to_parquet("fewer.parquet", index=False)
 //! pd.DataFrame({"index": table["sample"], "score": table["score"].astype(str)}).to_parquet("unnamed.parquet", index=False)
 //! ```
 
-use crate::folder::{Folder, Outcome, RECIPE};
+use crate::folder::{Folder, Outcome, PROFILE, RECIPE};
 use dynaprune_report::{RunRow, ScoreRow};
 use std::fs;
 use std::path::Path;
@@ -105,6 +109,8 @@ fn tables_that_do_not_fit_are_refused_when_runs_are_planned() {
             2,
             "expected column `label` to hold numbers of 32 or 64 bits, found uint8",
         ),
+        ("nan.parquet", 2, " is NaN: expected a number, infinity allowed"),
+        ("threadless.parquet", 2, "expected a column `threads`"),
         (
             "unnamed.parquet",
             2,
@@ -162,6 +168,46 @@ fn turnover_compares_with_tables_by_file() {
     assert!(!page.contains("No table of scores yet"), "{page}");
     let csv = fs::read_to_string(folder.path("docs/figures/tiny/mine.csv")).unwrap();
     assert!(csv.contains("random-dynamic,random-dynamic,0.8,mine,"), "{csv}");
+}
+
+/// Names that tables of ours have mean nothing in one of another program.
+#[test]
+fn columns_that_nobody_asks_for_may_be_anything() {
+    let folder = folder("dated.parquet");
+    let outcome = reproduce(&folder, "mine.toml", &["--dry-run"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+}
+
+/// The classes are those of the data set, where it is at hand.
+#[test]
+fn turnover_balances_the_classes_of_a_table_without_labels() {
+    let folder = folder("minimal.parquet");
+    let profile = PROFILE.replace("selection_period = 1", "selection_period = 1\nclass_balance = true");
+    folder.write("experiments/profiles/tiny.toml", &profile);
+    folder.write(
+        "mine.toml",
+        &recipe("turnover").replace("\"random-static\"", "\"random-dynamic\""),
+    );
+    let outcome = reproduce(&folder, "mine.toml", &[]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let csv = fs::read_to_string(folder.path("docs/figures/tiny/mine.csv")).unwrap();
+    assert!(csv.contains("random-dynamic,random-dynamic,0.8,mine,"), "{csv}");
+}
+
+/// Neither a picture nor a page names a profile that the tables are of.
+#[test]
+fn tables_of_other_programs_alone_compare() {
+    let folder = folder("minimal.parquet");
+    fs::rename(folder.path("mine.parquet"), folder.path("a.parquet")).unwrap();
+    take(&folder, "dated.parquet");
+    folder.succeed(&["scores", "compare", "a.parquet", "mine.parquet", "--out", "mine/both"]);
+    let page = fs::read_to_string(folder.path("mine/both.md")).unwrap();
+    assert!(!page.contains("profile"), "{page}");
+    assert!(
+        !fs::read_to_string(folder.path("mine/both.svg"))
+            .unwrap()
+            .contains("profile")
+    );
 }
 
 /// A table that does not say of which data set it is compares with each, but not they with one another.

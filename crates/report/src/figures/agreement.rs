@@ -199,14 +199,14 @@ impl AgreementInput<'_> {
         let note = "Pairs without a number: not defined, because a score is the same for all samples.";
         Words {
             title: self.title(),
-            subtitles: vec![
-                format!(
-                    "{} samples · {} scores",
-                    thousands(self.samples as u64),
-                    self.scores.len()
-                ),
-                scale(self.profile),
-            ],
+            subtitles: std::iter::once(format!(
+                "{} samples · {} scores",
+                thousands(self.samples as u64),
+                self.scores.len()
+            ))
+            // Tables of other programs are of no profile.
+            .chain((!self.profile.is_empty()).then(|| scale(self.profile)))
+            .collect(),
             notes: undefined.then(|| note.to_owned()).into_iter().collect(),
             footer: FOOTER.to_owned(),
         }
@@ -242,7 +242,9 @@ impl AgreementInput<'_> {
     fn markdown(&self, name: &str) -> String {
         let title = self.title();
         let mut page = format!("# {title}\n\n");
-        page += &page::scale(self.profile, self.profile_summary);
+        if !self.profile.is_empty() {
+            page += &page::scale(self.profile, self.profile_summary);
+        }
         let _ = writeln!(page, "![{title}]({name}.png)\n");
         let _ = writeln!(
             page,

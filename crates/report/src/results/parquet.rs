@@ -55,18 +55,42 @@ impl Decoded {
     pub(super) fn has(&self, column: &str) -> bool {
         self.names.iter().any(|name| name == column)
     }
+
+    /// Has a column that lacks, because it could not be read, told by its type.
+    fn explain<R: Row>(&self, mismatch: &mut Mismatch) {
+        let Mismatch::Missing { column } = *mismatch else {
+            return;
+        };
+        let unread = self.unread.iter().find(|(name, _)| name == column);
+        let expected = R::COLUMNS.iter().find(|known| known.name == column);
+        if let (Some((_, found)), Some(expected)) = (unread, expected) {
+            *mismatch = Mismatch::Type {
+                column,
+                found: found.clone(),
+                expected: expected.kind,
+            };
+        }
+    }
 }
 
-/// The columns of a file's `bytes`; `path` is for errors. Of a file without sums only the columns `of_others` are read, if that
-/// is given: another program may have any type in the others.
-pub(super) fn decoded(path: &Path, bytes: Vec<u8>, of_others: Option<&[&str]>) -> Result<Decoded, Error> {
+/// Which columns to read of a file without sums, by the names of all.
+pub(super) type Wanted = fn(&[String]) -> Vec<&'static str>;
+
+/// The columns of a file's `bytes`; `path` is for errors. Of a file without sums only those that `of_others` names are read, if
+/// that is given: another program may have any type in the others.
+pub(super) fn decoded(path: &Path, bytes: Vec<u8>, of_others: Option<Wanted>) -> Result<Decoded, Error> {
     decode(bytes, of_others).map_err(|reason| damaged(path, reason))
 }
 
 /// The rows in a file's columns; `path` is for errors.
 pub(super) fn contents<R: Row>(path: &Path, decoded: &Decoded) -> Result<Contents<R>, Error> {
     let (frame, written) = (&decoded.frame, &decoded.sums);
-    let rows = R::from_frame(frame).map_err(|mismatches| mismatched(path, decoded, mismatches))?;
+    let rows = R::from_frame(frame).map_err(|mut mismatches| {
+        mismatches
+            .iter_mut()
+            .for_each(|mismatch| decoded.explain::<R>(mismatch));
+        mismatched(path, decoded, mismatches)
+    })?;
     let sums = if written.is_empty() {
         BTreeMap::new()
     } else {
@@ -214,7 +238,7 @@ pub(crate) fn encode(
 }
 
 /// The columns of a file, as [`decoded`], or what is wrong with it.
-fn decode(bytes: Vec<u8>, of_others: Option<&[&str]>) -> Result<Decoded, String> {
+fn decode(bytes: Vec<u8>, of_others: Option<Wanted>) -> Result<Decoded, String> {
     if bytes.len() < 12 || !bytes.starts_with(b"PAR1") || !bytes.ends_with(b"PAR1") {
         return Err("expected it to begin and end with `PAR1`".to_owned());
     }
@@ -227,7 +251,7 @@ fn decode(bytes: Vec<u8>, of_others: Option<&[&str]>) -> Result<Decoded, String>
         let names: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
         let mut unread = Vec::new();
         if let Some(wanted) = of_others.filter(|_| sums.is_none()) {
-            let mut columns = Vec::new();
+            let (wanted, mut columns) = (wanted(&names), Vec::new());
             for (name, field) in schema.iter().filter(|(name, _)| wanted.contains(&name.as_str())) {
                 match field.dtype() {
                     // Polars has these as an option that nothing else here needs.

@@ -34,11 +34,16 @@ impl ScoreFile {
     /// If it cannot be read, is damaged, lacks columns or holds other types in them, which are all named; or if a table of
     /// another program has no value, or an impossible one, in a column that is read.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(Error::read(path))?;
+        Self::of(path, fs::read(path).map_err(Error::read(path))?)
+    }
+
+    /// Reads the `bytes` of a file; `path` names it.
+    ///
+    /// # Errors
+    /// As [`ScoreFile::read`].
+    pub fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        // A copy of ours by another program has no sums; all its columns are read too.
-        let known: Vec<&str> = ScoreRow::COLUMNS.iter().map(|column| column.name).collect();
-        let decoded = parquet::decoded(path, bytes, Some(&known))?;
+        let decoded = parquet::decoded(path, bytes, Some(wanted))?;
         if is_ours(&decoded) {
             return Ok(Self {
                 rows: parquet::contents(path, &decoded)?.rows,
@@ -57,9 +62,35 @@ impl ScoreFile {
     }
 }
 
-/// Whether dynaprune made the table: no other has the hash of a spec.
+/// The column by which a table that dynaprune made is told: no other has the hash of a spec.
+const OURS: &str = "spec_hash";
+
+/// The columns that are read of another program's table.
+const OF_OTHERS: [&str; 11] = [
+    "sample",
+    "score",
+    "label",
+    "dataset",
+    "dataset_checksum",
+    "scorer",
+    "variant",
+    "device",
+    "threads",
+    "scoring_seconds",
+    "scoring_flops",
+];
+
+/// The columns to read of a table without sums. A copy of ours by another program has none; all its columns are read.
+fn wanted(names: &[String]) -> Vec<&'static str> {
+    match names.iter().any(|name| name == OURS) {
+        true => ScoreRow::COLUMNS.iter().map(|column| column.name).collect(),
+        false => OF_OTHERS.to_vec(),
+    }
+}
+
+/// Whether dynaprune made the table.
 fn is_ours(decoded: &Decoded) -> bool {
-    decoded.has("spec_hash") || !decoded.sums.is_empty()
+    decoded.has(OURS) || !decoded.sums.is_empty()
 }
 
 /// The values of a column, `None` for null.
@@ -99,6 +130,10 @@ impl Columns {
             scoring_seconds: read.optional("scoring_seconds", numbers),
             scoring_flops: read.optional("scoring_flops", numbers),
         };
+        // Seconds are those of a device with so many threads.
+        if columns.device.is_some() && !decoded.has("threads") {
+            read.wrong.push(Mismatch::Missing { column: "threads" });
+        }
         match read.wrong.is_empty() {
             true => Ok(columns),
             false => Err(read.wrong),
